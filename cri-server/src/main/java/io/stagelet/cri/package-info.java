@@ -1,0 +1,5 @@
+/** The CRI server. */
+@NullMarked
+package io.stagelet.cri;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** All that is said to systemd. */
+@NullMarked
+package io.stagelet.units;
+
+import org.jspecify.annotations.NullMarked;
