@@ -1,6 +1,6 @@
 package io.stagelet.journal;
 
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.StageletException;
 import java.util.List;
 import java.util.Optional;
@@ -163,7 +163,7 @@ final class ContainerRelay {
   }
 
   /** Closes all, and deletes the spools where {@code delete} says so; done once. */
-  void release(Descriptors descriptors, boolean delete) {
+  void release(DescriptorCalls descriptors, boolean delete) {
     if (released.isDone()) {
       return;
     }

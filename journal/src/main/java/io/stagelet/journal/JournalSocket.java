@@ -1,6 +1,6 @@
 package io.stagelet.journal;
 
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.Errno;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MemoryFile;
@@ -37,7 +37,7 @@ final class JournalSocket implements AutoCloseable {
   private static final int SEND_BUFFER = 8 << 20;
 
   private final Path path;
-  private final Descriptors descriptors = new Descriptors();
+  private final DescriptorCalls descriptors = new DescriptorCalls();
   private @Nullable UnixDatagramChannel channel;
   private int descriptor = -1;
   private int connections;

@@ -1,6 +1,6 @@
 package io.stagelet.journal;
 
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
@@ -21,7 +21,7 @@ import java.nio.file.Path;
  */
 final class LogFile implements AutoCloseable {
   private static final int FLAGS =
-      Descriptors.O_WRONLY | Descriptors.O_APPEND | Descriptors.O_CREAT;
+      DescriptorCalls.O_WRONLY | DescriptorCalls.O_APPEND | DescriptorCalls.O_CREAT;
 
   /** As containerd makes it. */
   private static final int MODE = 0640;
@@ -29,7 +29,7 @@ final class LogFile implements AutoCloseable {
   private static final int CLOSED = -1;
 
   private final Path path;
-  private final Descriptors descriptors = new Descriptors();
+  private final DescriptorCalls descriptors = new DescriptorCalls();
   private int file = CLOSED;
 
   /** The file at this path; it is not opened yet. */
@@ -46,11 +46,11 @@ final class LogFile implements AutoCloseable {
    *
    * @throws StageletException when it cannot be opened
    */
-  Descriptors.Status prepare() {
+  DescriptorCalls.Status prepare() {
     if (file == CLOSED) {
       reopen();
     }
-    Descriptors.Status status = descriptors.status(file);
+    DescriptorCalls.Status status = descriptors.status(file);
     if (status.links() == 0) {
       reopen();
       status = descriptors.status(file);
@@ -112,8 +112,8 @@ final class LogFile implements AutoCloseable {
     if (!Files.isRegularFile(candidate, LinkOption.NOFOLLOW_LINKS)) {
       return false;
     }
-    int opened = descriptors.open(candidate, Descriptors.O_WRONLY | Descriptors.O_APPEND, 0);
-    Descriptors.Status status = descriptors.status(opened);
+    int opened = descriptors.open(candidate, DescriptorCalls.O_WRONLY | DescriptorCalls.O_APPEND, 0);
+    DescriptorCalls.Status status = descriptors.status(opened);
     if (status.device() == device && status.inode() == inode) {
       use(opened);
       return true;

@@ -1,7 +1,7 @@
 package io.stagelet.journal;
 
 import io.stagelet.linux.CleanupStack;
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.Fifo;
 import io.stagelet.linux.StageletException;
@@ -108,7 +108,7 @@ public final class Relay implements AutoCloseable {
         makeFifo(path);
         undo.push("delete the FIFO " + path, () -> Files.deleteIfExists(path));
         int fifo = Fifo.openForReading(path);
-        undo.push("close the FIFO " + path, () -> new Descriptors().close(fifo));
+        undo.push("close the FIFO " + path, () -> new DescriptorCalls().close(fifo));
         Path spoolFile = spoolFile(output, kind);
         Spool spool = Spool.create(spoolFile);
         undo.push("delete the spool " + spoolFile, spool::delete);
@@ -142,7 +142,7 @@ public final class Relay implements AutoCloseable {
         Integer fifo = inherited.get(kind.nameFor(output.id()));
         if (fifo != null) {
           fifos.put(kind, fifo);
-          undo.push("close an inherited FIFO", () -> new Descriptors().close(fifo));
+          undo.push("close an inherited FIFO", () -> new DescriptorCalls().close(fifo));
         }
       }
       LogFile log = output.logFile().map(LogFile::new).orElse(null);
@@ -153,7 +153,7 @@ public final class Relay implements AutoCloseable {
           Path path = output.fifo(kind);
           makeFifo(path);
           int opened = Fifo.openForReading(path);
-          undo.push("close the FIFO " + path, () -> new Descriptors().close(opened));
+          undo.push("close the FIFO " + path, () -> new DescriptorCalls().close(opened));
           keeper.keep(kind.nameFor(output.id()), opened);
           fifo = opened;
         }

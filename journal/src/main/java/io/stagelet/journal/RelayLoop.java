@@ -1,7 +1,7 @@
 package io.stagelet.journal;
 
 import io.stagelet.linux.CleanupStack;
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.Epoll;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -68,7 +68,7 @@ final class RelayLoop implements AutoCloseable {
   private final Workbench bench;
   private final RelayNotices notices;
   private final Epoll epoll = new Epoll();
-  private final Descriptors descriptors = new Descriptors();
+  private final DescriptorCalls descriptors = new DescriptorCalls();
 
   /** Guards the queue against calls that come after the thread's end. */
   private final ReentrantLock calling = new ReentrantLock();

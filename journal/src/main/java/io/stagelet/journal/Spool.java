@@ -1,6 +1,6 @@
 package io.stagelet.journal;
 
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.Errno;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -77,14 +77,14 @@ final class Spool implements AutoCloseable {
   private static final int RELEASE_STEP = 64 << 10;
 
   private final Path path;
-  private final Descriptors descriptors;
+  private final DescriptorCalls descriptors;
   private final int file;
   private final ByteBuffer header = ByteBuffer.allocateDirect(HEADER_BYTES);
   private final Progress progress = new Progress();
   private long end;
   private long released;
 
-  private Spool(Path path, Descriptors descriptors, int file) {
+  private Spool(Path path, DescriptorCalls descriptors, int file) {
     this.path = path;
     this.descriptors = descriptors;
     this.file = file;
@@ -105,8 +105,8 @@ final class Spool implements AutoCloseable {
 
   /** The spool as it was left, or an empty one where there is none. */
   static Spool open(Path path) {
-    Descriptors descriptors = new Descriptors();
-    int file = descriptors.open(path, Descriptors.O_RDWR | Descriptors.O_CREAT, 0600);
+    DescriptorCalls descriptors = new DescriptorCalls();
+    int file = descriptors.open(path, DescriptorCalls.O_RDWR | DescriptorCalls.O_CREAT, 0600);
     try {
       Spool spool = new Spool(path, descriptors, file);
       spool.begin();

@@ -2,7 +2,7 @@ package io.stagelet.journal;
 
 import io.stagelet.journal.Spool.Progress;
 import io.stagelet.journal.Steps.Step;
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.Errno;
 import io.stagelet.linux.StageletException;
 import java.nio.ByteBuffer;
@@ -260,7 +260,7 @@ final class StreamRelay {
       if (next == from) {
         return;
       }
-      Descriptors.Status status;
+      DescriptorCalls.Status status;
       try {
         status = file.prepare();
       } catch (StageletException failure) {
@@ -406,16 +406,16 @@ final class StreamRelay {
   }
 
   /** Closes what this stream holds; its spool stays. */
-  void close(Descriptors descriptors) {
+  void close(DescriptorCalls descriptors) {
     close(descriptors, false);
   }
 
   /** Closes what this stream holds, and deletes its spool. */
-  void delete(Descriptors descriptors) {
+  void delete(DescriptorCalls descriptors) {
     close(descriptors, true);
   }
 
-  private void close(Descriptors descriptors, boolean delete) {
+  private void close(DescriptorCalls descriptors, boolean delete) {
     if (stuck()) {
       bench.tally().stalledStreams.decrement();
     }

@@ -1,6 +1,6 @@
 package io.stagelet.journal;
 
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -20,7 +20,7 @@ import jnr.unixsocket.UnixSocketAddress;
 /** Listens where journald would, and keeps the entries that come. For one thread. */
 final class JournalReceiver implements AutoCloseable, SentEntries {
   private final UnixDatagramChannel channel;
-  private final Descriptors descriptors = new Descriptors();
+  private final DescriptorCalls descriptors = new DescriptorCalls();
   private final ByteBuffer buffer = ByteBuffer.allocateDirect(256 << 10);
   private final List<Map<String, byte[]>> entries = new ArrayList<>();
 

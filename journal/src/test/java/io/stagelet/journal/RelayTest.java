@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
@@ -28,7 +28,7 @@ class RelayTest {
 
   /** Keeps as systemd does: by a descriptor of its own. */
   private static final class DuplicatingKeeper implements DescriptorKeeper {
-    private final Descriptors descriptors = new Descriptors();
+    private final DescriptorCalls descriptors = new DescriptorCalls();
     private final Map<String, Integer> kept = new HashMap<>();
 
     @Override

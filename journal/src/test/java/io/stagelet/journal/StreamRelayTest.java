@@ -3,7 +3,7 @@ package io.stagelet.journal;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stagelet.journal.Steps.Step;
-import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.Errno;
 import io.stagelet.linux.Fifo;
 import java.io.ByteArrayOutputStream;
@@ -47,7 +47,7 @@ class StreamRelayTest {
   }
 
   @TempDir Path directory;
-  private final Descriptors descriptors = new Descriptors();
+  private final DescriptorCalls descriptors = new DescriptorCalls();
   private JournalReceiver journal;
   private Path fifoPath;
   private int keptFifo;
@@ -70,7 +70,7 @@ class StreamRelayTest {
     fifoPath = directory.resolve("fifo");
     Fifo.make(fifoPath, 0600, -1, -1);
     keptFifo = Fifo.openForReading(fifoPath);
-    writer = descriptors.open(fifoPath, Descriptors.O_WRONLY | Descriptors.O_NONBLOCK, 0);
+    writer = descriptors.open(fifoPath, DescriptorCalls.O_WRONLY | DescriptorCalls.O_NONBLOCK, 0);
     logPath = directory.resolve("logs/c/0.log");
     output = new ContainerOutput("c1", fifoPath, fifoPath, Optional.of(logPath), Map.of());
     restart();

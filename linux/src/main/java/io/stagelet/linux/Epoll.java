@@ -63,7 +63,7 @@ public final class Epoll implements AutoCloseable {
     void take(long token, int events);
   }
 
-  private final Descriptors descriptors = new Descriptors();
+  private final DescriptorCalls descriptors = new DescriptorCalls();
   private final Arena arena = Arena.ofAuto();
   private final MemorySegment errno = Libc.errnoSegment(arena);
   private final MemorySegment events =
@@ -76,7 +76,7 @@ public final class Epoll implements AutoCloseable {
   /** Guards {@link #closed}: a wake-up must not be written to a descriptor that was closed. */
   private final ReentrantLock waking = new ReentrantLock();
 
-  private final Descriptors wakingDescriptors = new Descriptors();
+  private final DescriptorCalls wakingDescriptors = new DescriptorCalls();
   private final ByteBuffer one =
       ByteBuffer.allocateDirect(Long.BYTES).order(ByteOrder.nativeOrder()).putLong(0, 1);
   private boolean closed;

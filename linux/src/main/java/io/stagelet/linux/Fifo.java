@@ -84,6 +84,6 @@ public final class Fifo {
    * @return the descriptor, which the caller closes
    */
   public static int openForReading(Path path) {
-    return new Descriptors().open(path, Descriptors.O_RDONLY | Descriptors.O_NONBLOCK, 0);
+    return new DescriptorCalls().open(path, DescriptorCalls.O_RDONLY | DescriptorCalls.O_NONBLOCK, 0);
   }
 }

@@ -39,7 +39,7 @@ public final class MemoryFile implements AutoCloseable {
   private static final MethodHandle SENDMSG =
       Libc.function("sendmsg", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, INT));
 
-  private final Descriptors descriptors = new Descriptors();
+  private final DescriptorCalls descriptors = new DescriptorCalls();
   private final int fd;
 
   private MemoryFile(int fd) {
