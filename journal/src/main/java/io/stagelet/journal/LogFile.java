@@ -112,7 +112,8 @@ final class LogFile implements AutoCloseable {
     if (!Files.isRegularFile(candidate, LinkOption.NOFOLLOW_LINKS)) {
       return false;
     }
-    int opened = descriptors.open(candidate, DescriptorCalls.O_WRONLY | DescriptorCalls.O_APPEND, 0);
+    int opened =
+        descriptors.open(candidate, DescriptorCalls.O_WRONLY | DescriptorCalls.O_APPEND, 0);
     DescriptorCalls.Status status = descriptors.status(opened);
     if (status.device() == device && status.inode() == inode) {
       use(opened);

@@ -84,6 +84,7 @@ public final class Fifo {
    * @return the descriptor, which the caller closes
    */
   public static int openForReading(Path path) {
-    return new DescriptorCalls().open(path, DescriptorCalls.O_RDONLY | DescriptorCalls.O_NONBLOCK, 0);
+    return new DescriptorCalls()
+        .open(path, DescriptorCalls.O_RDONLY | DescriptorCalls.O_NONBLOCK, 0);
   }
 }
