@@ -22,14 +22,17 @@ public final class OciStage1Provider implements Stage1Provider {
   }
 
   @Override
-  public Stage1 open(String handler, Map<String, String> options, Stage1Host host, Path runDirectory) {
+  public Stage1 open(
+      String handler, Map<String, String> options, Stage1Host host, Path runDirectory) {
     Set<String> unknown = new TreeSet<>(options.keySet());
     unknown.remove(RUNTIME);
     if (!unknown.isEmpty()) {
       throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "handlers.%s has keys that the stage1 oci does not know: %s".formatted(handler, unknown));
+          ErrorCode.INVALID_ARGUMENT,
+          "handlers.%s has keys that the stage1 oci does not know: %s".formatted(handler, unknown));
     }
     Path binary = Path.of(options.getOrDefault(RUNTIME, "/usr/bin/" + handler));
-    return new OciStage1(host.shared(Units.class), OciRuntime.at(binary, runDirectory), new ObjectMapper());
+    return new OciStage1(
+        host.shared(Units.class), OciRuntime.at(binary, runDirectory), new ObjectMapper());
   }
 }
