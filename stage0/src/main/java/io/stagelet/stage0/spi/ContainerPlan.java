@@ -1,0 +1,128 @@
+package io.stagelet.stage0.spi;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * All a stage1 needs to know of a container.
+ *
+ * @param id its id
+ * @param name its name in the pod
+ * @param sandbox the sandbox it lives in
+ * @param directory a directory on a tmpfs that belongs to this container
+ * @param rootfs where its root filesystem is mounted
+ * @param process what runs in it
+ * @param mounts what is mounted over its root filesystem, in the order to mount
+ * @param devices host devices it gets
+ * @param security what it may do
+ * @param resources what it may use
+ * @param stdout the FIFO its standard output goes to
+ * @param stderr the FIFO its standard error goes to
+ * @param stopSignal the number of the signal that asks it to end
+ * @param grace how long it may take to end when the machine is shut down
+ * @param sharesHostPid whether it sees the host's processes
+ */
+public record ContainerPlan(
+    ContainerId id,
+    String name,
+    SandboxPlan sandbox,
+    Path directory,
+    Path rootfs,
+    ExecPlan process,
+    List<Mount> mounts,
+    List<Device> devices,
+    Security security,
+    Resources resources,
+    Path stdout,
+    Path stderr,
+    int stopSignal,
+    Duration grace,
+    boolean sharesHostPid) {
+  public ContainerPlan {
+    mounts = List.copyOf(mounts);
+    devices = List.copyOf(devices);
+  }
+
+  /**
+   * A bind mount from the host.
+   *
+   * @param source an existing path, with no symbolic link in it
+   * @param destination where, in the container
+   * @param propagation how later mounts spread
+   */
+  public record Mount(
+      Path source,
+      String destination,
+      boolean readOnly,
+      boolean recursiveReadOnly,
+      Propagation propagation) {}
+
+  /** How mounts made later spread between host and container ({@code mount_namespaces(7)}). */
+  public enum Propagation {
+    PRIVATE,
+    HOST_TO_CONTAINER,
+    BIDIRECTIONAL
+  }
+
+  /**
+   * A device node.
+   *
+   * @param source the node on the host
+   * @param destination where, in the container
+   * @param permissions letters out of {@code rwm}
+   */
+  public record Device(Path source, String destination, String permissions) {}
+
+  /**
+   * What the container may do.
+   *
+   * @param capabilities the names with {@code CAP_}, for the permitted, effective and bounding sets
+   * @param ambientCapabilities those that also survive an exec by a user other than root
+   * @param apparmorProfile a loaded profile's name; absent for none
+   * @param selinux the process's label; absent for none
+   * @param mountLabel the label of what is mounted for it; absent for none
+   * @param seccomp an OCI seccomp section as JSON; absent for unconfined
+   */
+  public record Security(
+      boolean privileged,
+      boolean readOnlyRootfs,
+      List<String> capabilities,
+      List<String> ambientCapabilities,
+      List<String> maskedPaths,
+      List<String> readOnlyPaths,
+      Optional<String> apparmorProfile,
+      Optional<String> selinux,
+      Optional<String> mountLabel,
+      Optional<String> seccomp) {
+    public Security {
+      capabilities = List.copyOf(capabilities);
+      ambientCapabilities = List.copyOf(ambientCapabilities);
+      maskedPaths = List.copyOf(maskedPaths);
+      readOnlyPaths = List.copyOf(readOnlyPaths);
+    }
+  }
+
+  /**
+   * What the container may use; zero and empty mean no limit of its own.
+   *
+   * @param cpuShares in the unit of cgroup v1 (2 to 262,144)
+   * @param cpuQuota microseconds per period; negative for none
+   * @param cpuPeriod microseconds
+   * @param memoryLimit bytes
+   * @param swapLimit bytes of memory and swap together, as kubelet says it; negative for no limit
+   * @param cpus a list such as {@code 0-2,4}
+   * @param memoryNodes likewise
+   * @param oomScoreAdjust -1000 to 1000
+   */
+  public record Resources(
+      long cpuShares,
+      long cpuQuota,
+      long cpuPeriod,
+      long memoryLimit,
+      long swapLimit,
+      String cpus,
+      String memoryNodes,
+      int oomScoreAdjust) {}
+}

@@ -1,0 +1,39 @@
+package io.stagelet.stage0.spi;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * All a stage1 needs to know of a sandbox.
+ *
+ * @param id its id
+ * @param namespace the Kubernetes namespace
+ * @param name the pod's name
+ * @param slice the slice its units sit in, such as {@code kubepods-besteffort-pod….slice}
+ * @param runDirectory a directory on a tmpfs that belongs to this sandbox: its namespaces and its
+ *     /dev/shm are here
+ * @param hostname what {@code hostname} prints in it; absent in pods that share the host's network
+ * @param networkNamespace where its network namespace is to be mounted; absent when it shares the
+ *     host's
+ * @param hostIpc whether it shares the host's IPC namespace and /dev/shm
+ * @param sharedPid whether all its containers share one PID namespace
+ * @param sysctls namespaced kernel parameters, by their dotted names
+ * @param shmSize bytes of its /dev/shm
+ */
+public record SandboxPlan(
+    SandboxId id,
+    String namespace,
+    String name,
+    String slice,
+    Path runDirectory,
+    Optional<String> hostname,
+    Optional<Path> networkNamespace,
+    boolean hostIpc,
+    boolean sharedPid,
+    Map<String, String> sysctls,
+    long shmSize) {
+  public SandboxPlan {
+    sysctls = Map.copyOf(sysctls);
+  }
+}

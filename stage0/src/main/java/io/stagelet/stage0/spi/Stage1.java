@@ -1,0 +1,123 @@
+package io.stagelet.stage0.spi;
+
+import io.stagelet.linux.Command;
+import io.stagelet.linux.StageletException;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * A way to isolate pods. The server prepares everything that is the same for all of them (images,
+ * networks, logs, what is stored) and asks a stage1 for the rest; it never asks which stage1 it
+ * talks to.
+ *
+ * <p>Calls for one sandbox and its containers come one at a time; calls for different sandboxes
+ * come at once. Every call may block, may be repeated after a crash at any point, and then does
+ * what is left to do.
+ *
+ * <pre>
+ *   startSandbox ── prepareContainer ── startContainer ── signal, exec … ── (the container ends) ── removeContainer ── stopSandbox
+ * </pre>
+ */
+public interface Stage1 extends AutoCloseable {
+  /** What this stage1 can do beyond the least; announced to kubelet. */
+  Set<Feature> features();
+
+  /** The host's systemd unit in which the sandbox lives; the name stays the same all its life. */
+  String unitOf(SandboxPlan sandbox);
+
+  /** The unit in which the container lives. */
+  String unitOf(ContainerPlan container);
+
+  /**
+   * Makes the sandbox: its namespaces, its unit. Afterwards {@link SandboxPlan#networkNamespace()},
+   * when present, is a mounted network namespace with its loopback up and nothing else in it.
+   *
+   * @throws StageletException when it cannot be made; nothing of it is left then
+   */
+  void startSandbox(SandboxPlan sandbox);
+
+  /**
+   * Ends all that runs in the sandbox, without grace, and takes it down; fine when it is down
+   * already.
+   */
+  void stopSandbox(SandboxPlan sandbox);
+
+  /** Whether the sandbox is up. */
+  boolean isUp(SandboxPlan sandbox);
+
+  /**
+   * Checks that the container can be run as planned, and writes what its start needs into {@link
+   * ContainerPlan#directory()}. The root filesystem is mounted already. Nothing runs afterwards.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} with the field's name when this stage1
+   *     cannot do what is asked
+   */
+  void prepareContainer(ContainerPlan container);
+
+  /**
+   * Starts the container. The read ends of its FIFOs are open already.
+   *
+   * @throws StartFailure when the container's first process could not be run, with the words of
+   *     whoever refused; the unit is gone then
+   */
+  void startContainer(ContainerPlan container);
+
+  /** Sends a signal to the container's first process; fine when it has ended. */
+  void signal(ContainerPlan container, int signal);
+
+  /** Sends SIGKILL to every process of the container; fine when it has ended. */
+  void kill(ContainerPlan container);
+
+  /** What is known of the container, from systemd. */
+  ContainerState state(ContainerPlan container);
+
+  /**
+   * The command that runs a process in the container and passes its outputs and exit code on.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} when the process cannot be planned
+   */
+  Exec exec(ContainerPlan container, ExecPlan process);
+
+  /**
+   * Ends the container if it runs, and forgets its unit and all that this stage1 made for it; fine
+   * when it is gone.
+   */
+  void removeContainer(ContainerPlan container);
+
+  /**
+   * Takes down every sandbox and container that a crash left and that nobody knows.
+   *
+   * @param knownUnits the units of all sandboxes and containers that are known, of every handler
+   */
+  void sweep(Set<String> knownUnits);
+
+  /** Tells {@code listener} of ends until the returned handle is closed. */
+  AutoCloseable listen(Stage1Listener listener);
+
+  @Override
+  void close();
+
+  /** What kubelet may be told a handler can do. */
+  enum Feature {
+    RECURSIVE_READ_ONLY_MOUNTS,
+    USER_NAMESPACES
+  }
+
+  /**
+   * A process about to be run in a container. Must be closed, which removes what was written for
+   * it.
+   */
+  interface Exec extends AutoCloseable {
+    /** Runs the process; give it a deadline and an input before. */
+    Command command();
+
+    /** After the command has run: why the process could not be run at all, in words; empty when it was. */
+    Optional<String> refusal();
+
+    /** Kills the process and everything it started in the container; fine when all has ended. */
+    void kill();
+
+    @Override
+    void close();
+  }
+}

@@ -1,0 +1,25 @@
+package io.stagelet.stage0.spi;
+
+import io.stagelet.linux.StageletException;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * Makes a stage1 for a handler of the configuration; found through {@link java.util.ServiceLoader}.
+ */
+public interface Stage1Provider {
+  /** What {@code stage1 = "…"} in the configuration names, such as {@code oci}. */
+  String name();
+
+  /**
+   * Makes the stage1 of one handler.
+   *
+   * @param handler the handler's name, such as {@code crun}
+   * @param options the handler's other keys of the configuration
+   * @param runDirectory a directory on a tmpfs that belongs to this handler, which may not exist
+   *     yet
+   * @throws StageletException {@code INVALID_ARGUMENT} for a wrong option, {@code
+   *     FAILED_PRECONDITION} when something it needs is not installed
+   */
+  Stage1 open(String handler, Map<String, String> options, Stage1Host host, Path runDirectory);
+}
