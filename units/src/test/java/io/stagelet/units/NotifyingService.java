@@ -1,6 +1,7 @@
 package io.stagelet.units;
 
 import io.stagelet.linux.Descriptors;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,8 +10,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A service for the tests: its first run stores the read end of a FIFO, a later one reports what came back and what
- * was in it.
+ * A service for the tests: its first run stores the read end of a FIFO, a later one reports what
+ * came back and what was in it.
  */
 final class NotifyingService {
   private NotifyingService() {}
@@ -26,6 +27,8 @@ final class NotifyingService {
       notify.store("stream-2", Descriptors.openFifoForReading(fifo));
       notify.removeStored("stream-2");
     }
+    // opening a FIFO for reading waits for a writer, so this is one
+    int writer = Descriptors.openFifoForBoth(fifo);
     for (InheritedDescriptor descriptor : inherited) {
       Files.writeString(
           report,
@@ -34,12 +37,19 @@ final class NotifyingService {
                   descriptor.name(),
                   Descriptors.kind(descriptor.fd()),
                   Descriptors.isCloseOnExec(descriptor.fd()),
-                  Files.readString(Path.of("/proc/self/fd/" + descriptor.fd()))),
+                  firstLine(Path.of("/proc/self/fd/" + descriptor.fd()))),
           StandardOpenOption.CREATE,
           StandardOpenOption.APPEND);
     }
+    Descriptors.close(writer);
     notify.status("serving");
     notify.ready();
     Thread.sleep(1_000_000);
+  }
+
+  private static String firstLine(Path file) throws IOException {
+    try (BufferedReader reader = Files.newBufferedReader(file)) {
+      return reader.readLine();
+    }
   }
 }

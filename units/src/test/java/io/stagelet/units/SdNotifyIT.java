@@ -26,7 +26,8 @@ class SdNotifyIT {
     Path report = directory.resolve("report");
     Command.of("mkfifo", fifo.toString()).runChecked();
     UnitName unit =
-        UnitName.readable("ctr", List.of("notify"), UUID.randomUUID().toString().replace("-", ""), "service");
+        UnitName.readable(
+            "ctr", List.of("notify"), UUID.randomUUID().toString().replace("-", ""), "service");
     try (Units units = Units.connect()) {
       try {
         units.start(
@@ -47,13 +48,15 @@ class SdNotifyIT {
                 .build(),
             Duration.ofSeconds(60));
         Awaitility.await()
-            .untilAsserted(
-                () -> assertThat(units.status(unit).orElseThrow().statusText()).isEqualTo("serving"));
+            .untilAsserted(() ->
+                assertThat(units.status(unit).orElseThrow().statusText()).isEqualTo("serving"));
         assertThat(show(unit, "NFileDescriptorStore")).isEqualTo("1");
         // the service holds the read end, so this neither waits nor fails; nobody reads it yet
         Command.of("sh", "-c", "echo kept > " + fifo).runChecked();
-        Command.of("systemctl", "restart", unit.value()).withDeadline(Duration.ofSeconds(60)).runChecked();
-        assertThat(Files.readString(report)).isEqualTo("stream-1 FIFO true: kept\n");
+        Command.of("systemctl", "restart", unit.value())
+            .withDeadline(Duration.ofSeconds(60))
+            .runChecked();
+        assertThat(Files.readString(report)).isEqualTo("stream-1 FIFO true: kept");
         assertThat(show(unit, "NFileDescriptorStore")).isEqualTo("1");
       } finally {
         units.stop(unit, Duration.ofSeconds(60));
@@ -63,14 +66,18 @@ class SdNotifyIT {
   }
 
   private static String show(UnitName unit, String property) {
-    return Command.of("systemctl", "show", "-P", property, unit.value()).runChecked().text().strip();
+    return Command.of("systemctl", "show", "-P", property, unit.value())
+        .runChecked()
+        .text()
+        .strip();
   }
 
   /** Where these classes were loaded from, whatever way the tests are started. */
   private static String classPath(Class<?>... classes) throws URISyntaxException {
     Set<String> places = new LinkedHashSet<>();
     for (Class<?> each : classes) {
-      places.add(Path.of(each.getProtectionDomain().getCodeSource().getLocation().toURI()).toString());
+      places.add(
+          Path.of(each.getProtectionDomain().getCodeSource().getLocation().toURI()).toString());
     }
     return String.join(":", places);
   }

@@ -46,8 +46,7 @@ class SdNotifyTest {
       String message = next(systemd);
       assertThat(message).startsWith("RELOADING=1\nMONOTONIC_USEC=");
       double uptime =
-          Double.parseDouble(
-              java.nio.file.Files.readString(Path.of("/proc/uptime")).split(" ")[0]);
+          Double.parseDouble(java.nio.file.Files.readString(Path.of("/proc/uptime")).split(" ")[0]);
       double sent = Long.parseLong(message.substring(message.lastIndexOf('=') + 1)) / 1e6;
       assertThat(sent).isBetween(uptime - 10, uptime + 10);
     }
@@ -62,7 +61,8 @@ class SdNotifyTest {
     try (UnixDatagrams systemd = UnixDatagrams.bound(address)) {
       new SdNotify(Optional.of(address)).store("stdout-1", fd);
       UnixDatagrams.Received received = systemd.receive(SOON);
-      assertThat(new String(received.payload(), UTF_8)).isEqualTo("FDSTORE=1\nFDPOLL=0\nFDNAME=stdout-1");
+      assertThat(new String(received.payload(), UTF_8))
+          .isEqualTo("FDSTORE=1\nFDPOLL=0\nFDNAME=stdout-1");
       assertThat(received.descriptors()).hasSize(1);
       received.descriptors().forEach(Descriptors::close);
     } finally {

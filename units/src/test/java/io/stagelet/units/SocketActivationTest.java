@@ -20,16 +20,16 @@ class SocketActivationTest {
   void variablesThatContradictEachOtherAreSaidSo() {
     assertThatThrownBy(() -> SocketActivation.take(Map.of("LISTEN_FDS", "x", "LISTEN_PID", "7"), 7))
         .hasMessageContaining("LISTEN_FDS is 'x'");
-    assertThatThrownBy(
-            () ->
-                SocketActivation.take(
-                    Map.of("LISTEN_FDS", "2", "LISTEN_PID", "7", "LISTEN_FDNAMES", "a:b:c"), 7))
+    assertThatThrownBy(() ->
+            SocketActivation.take(
+                Map.of("LISTEN_FDS", "2", "LISTEN_PID", "7", "LISTEN_FDNAMES", "a:b:c"), 7))
         .hasMessageContaining("LISTEN_FDS says 2 and LISTEN_FDNAMES names 3");
   }
 
   @Test
   void aDescriptorThatIsNotOpenIsSaidSo() {
-    assertThatThrownBy(() -> SocketActivation.take(Map.of("LISTEN_FDS", "99999", "LISTEN_PID", "7"), 7))
+    assertThatThrownBy(
+            () -> SocketActivation.take(Map.of("LISTEN_FDS", "99999", "LISTEN_PID", "7"), 7))
         .hasMessageContaining("is not open");
   }
 }

@@ -35,15 +35,19 @@ class TransientUnitTest {
             new UnitProperty.Texts("After", List.of("a.service", "b.service")),
             new UnitProperty.Texts("Environment", List.of("A=1")),
             UnitProperty.tasksMax(2),
-            new UnitProperty.Commands("ExecStartEx", List.of(new ExecCommand(List.of("/bin/true"), false))),
+            new UnitProperty.Commands(
+                "ExecStartEx", List.of(new ExecCommand(List.of("/bin/true"), false))),
             new UnitProperty.Commands(
                 "ExecStopPostEx",
-                List.of(new ExecCommand(List.of("/bin/a", "x"), true), new ExecCommand(List.of("/bin/b"), false))));
+                List.of(
+                    new ExecCommand(List.of("/bin/a", "x"), true),
+                    new ExecCommand(List.of("/bin/b"), false))));
   }
 
   @Test
   void aServiceWithoutAStartCommandMustBeAbleToStay() {
-    assertThatThrownBy(() -> TransientUnit.service(NAME).build()).hasMessageContaining("0 start commands");
+    assertThatThrownBy(() -> TransientUnit.service(NAME).build())
+        .hasMessageContaining("0 start commands");
     assertThatThrownBy(() -> TransientUnit.service(NAME).type(ServiceType.ONESHOT).build())
         .hasMessageContaining("needs a stop command");
     assertThat(
@@ -69,16 +73,21 @@ class TransientUnitTest {
   @Test
   void mistakesAreNamed() {
     TransientUnit.ServiceBuilder builder = TransientUnit.service(NAME);
-    assertThatThrownBy(() -> builder.execStart(List.of("true"), false)).hasMessageContaining("no absolute path");
-    assertThatThrownBy(() -> builder.execStart(List.of(), false)).hasMessageContaining("no absolute path");
+    assertThatThrownBy(() -> builder.execStart(List.of("true"), false))
+        .hasMessageContaining("no absolute path");
+    assertThatThrownBy(() -> builder.execStart(List.of(), false))
+        .hasMessageContaining("no absolute path");
     assertThatThrownBy(() -> builder.slice(NAME)).hasMessageContaining("is not a slice");
-    assertThatThrownBy(() -> builder.killSignal(65)).hasMessageContaining("65 is not the number of a signal");
+    assertThatThrownBy(() -> builder.killSignal(65))
+        .hasMessageContaining("65 is not the number of a signal");
     assertThatThrownBy(() -> builder.oomScoreAdjust(-1001)).hasMessageContaining("-1001");
-    assertThatThrownBy(() -> builder.standardOutputFile(Path.of("relative"))).hasMessageContaining("relative");
+    assertThatThrownBy(() -> builder.standardOutputFile(Path.of("relative")))
+        .hasMessageContaining("relative");
     assertThatThrownBy(() -> builder.environment(Map.of("A B", ""))).hasMessageContaining("'A B'");
-    assertThatThrownBy(() -> TransientUnit.slice(NAME)).hasMessageContaining("not the name of a slice");
-    assertThatThrownBy(
-            () -> builder.execStart(List.of("/bin/true"), false).pidFile(Path.of("/run/x.pid")).build())
+    assertThatThrownBy(() -> TransientUnit.slice(NAME))
+        .hasMessageContaining("not the name of a slice");
+    assertThatThrownBy(() ->
+            builder.execStart(List.of("/bin/true"), false).pidFile(Path.of("/run/x.pid")).build())
         .hasMessageContaining("only a forking service");
   }
 }

@@ -56,7 +56,8 @@ class UnitEventsIT {
   void aLifeIsToldInItsOrderWithTheExitCodeAndThenTheRemoval() {
     UnitName unit = name("ctr");
     units.start(shell(unit, "sleep 0.2; exit 7").build(), SOON);
-    UnitStatusChange failed = awaitChange(unit, change -> change.activeState() == ActiveState.FAILED);
+    UnitStatusChange failed =
+        awaitChange(unit, change -> change.activeState() == ActiveState.FAILED);
     assertThat(failed.subState()).isEqualTo("failed");
     assertThat(failed.main().result()).isEqualTo(ServiceResult.EXIT_CODE);
     assertThat(failed.main().execMainCode()).isEqualTo(MainExitCode.EXITED);
@@ -65,7 +66,11 @@ class UnitEventsIT {
     assertThat(failed.main()).isEqualTo(units.status(unit).orElseThrow().main());
     units.resetFailed(unit);
     awaitEvent(new UnitEvent.Removed(unit)::equals);
-    assertThat(seen.stream().filter(event -> isChangeOf(event, unit)).map(UnitEventsIT::state).distinct())
+    assertThat(
+            seen.stream()
+                .filter(event -> isChangeOf(event, unit))
+                .map(UnitEventsIT::state)
+                .distinct())
         .containsSubsequence("active/running", "failed/failed");
   }
 
@@ -83,7 +88,8 @@ class UnitEventsIT {
   void aServiceThatEndsWellIsToldWithItsExitBeforeItIsGone() {
     UnitName unit = name("ctr");
     units.start(shell(unit, "sleep 0.2").build(), SOON);
-    UnitStatusChange ended = awaitChange(unit, change -> change.activeState() == ActiveState.INACTIVE);
+    UnitStatusChange ended =
+        awaitChange(unit, change -> change.activeState() == ActiveState.INACTIVE);
     assertThat(ended.main().exitCode()).isZero();
     awaitEvent(new UnitEvent.Removed(unit)::equals);
   }
@@ -134,10 +140,9 @@ class UnitEventsIT {
   void aListenerThatFailsDoesNotKeepEventsFromOthers() {
     UnitName unit = name("ctr");
     try (Units.Listening _ =
-        units.listen(
-            event -> {
-              throw new IllegalStateException("on purpose");
-            })) {
+        units.listen(event -> {
+          throw new IllegalStateException("on purpose");
+        })) {
       listening.close();
       listening = units.listen(events::add);
       units.start(shell(unit, "exec sleep 1000").build(), SOON);
@@ -197,7 +202,8 @@ class UnitEventsIT {
     assertThat(units.status(unit).orElseThrow().subState()).isEqualTo("running");
     awaitEvent(new UnitEvent.Reconnected()::equals);
     units.kill(unit, KillWho.MAIN, 9);
-    UnitStatusChange failed = awaitChange(unit, change -> change.activeState() == ActiveState.FAILED);
+    UnitStatusChange failed =
+        awaitChange(unit, change -> change.activeState() == ActiveState.FAILED);
     assertThat(failed.main().exitCode()).isEqualTo(137);
     UnitName after = name("ctr");
     units.start(shell(after, "exec sleep 1000").build(), SOON);
@@ -208,15 +214,17 @@ class UnitEventsIT {
     UnitName ends = name("ctr");
     UnitName fails = name("ctr");
     UnitName goesOn = name("ctr");
-    Thread first =
-        Thread.startVirtualThread(() -> events.add(outcome(ends, "sleep 0.6")));
+    Thread first = Thread.startVirtualThread(() -> events.add(outcome(ends, "sleep 0.6")));
     Thread second =
         Thread.startVirtualThread(() -> events.add(outcome(fails, "sleep 0.6; exit 1")));
-    Thread third =
-        Thread.startVirtualThread(() -> events.add(outcome(goesOn, "sleep 4")));
+    Thread third = Thread.startVirtualThread(() -> events.add(outcome(goesOn, "sleep 4")));
     for (UnitName unit : List.of(ends, fails, goesOn)) {
       Awaitility.await()
-          .until(() -> units.status(unit).filter(status -> status.subState().equals("start-pre")).isPresent());
+          .until(() ->
+              units
+                  .status(unit)
+                  .filter(status -> status.subState().equals("start-pre"))
+                  .isPresent());
     }
     killBus();
     first.join();
@@ -224,9 +232,12 @@ class UnitEventsIT {
     third.join();
     assertThat(events)
         .contains(
-            new UnitEvent.Changed(new UnitStatusChange(ends, ActiveState.ACTIVE, "started", nothing())),
-            new UnitEvent.Changed(new UnitStatusChange(fails, ActiveState.FAILED, "failed", nothing())),
-            new UnitEvent.Changed(new UnitStatusChange(goesOn, ActiveState.ACTIVE, "started", nothing())));
+            new UnitEvent.Changed(
+                new UnitStatusChange(ends, ActiveState.ACTIVE, "started", nothing())),
+            new UnitEvent.Changed(
+                new UnitStatusChange(fails, ActiveState.FAILED, "failed", nothing())),
+            new UnitEvent.Changed(
+                new UnitStatusChange(goesOn, ActiveState.ACTIVE, "started", nothing())));
   }
 
   @Test
@@ -242,12 +253,18 @@ class UnitEventsIT {
 
   private final List<UnitEvent> seen = new ArrayList<>();
 
-  /** Starts a unit whose start takes a while, and puts the outcome into an event of the test's own. */
+  /**
+   * Starts a unit whose start takes a while, and puts the outcome into an event of the test's own.
+   */
   private static UnitEvent outcome(UnitName unit, String before) {
     try {
       units.start(
-          shell(unit, "exec sleep 1000").execStartPre(List.of("/bin/sh", "-c", before), false).build(), SOON);
-      return new UnitEvent.Changed(new UnitStatusChange(unit, ActiveState.ACTIVE, "started", nothing()));
+          shell(unit, "exec sleep 1000")
+              .execStartPre(List.of("/bin/sh", "-c", before), false)
+              .build(),
+          SOON);
+      return new UnitEvent.Changed(
+          new UnitStatusChange(unit, ActiveState.ACTIVE, "started", nothing()));
     } catch (UnitException failure) {
       return new UnitEvent.Changed(
           new UnitStatusChange(unit, ActiveState.FAILED, failure.jobResult(), nothing()));
@@ -260,11 +277,10 @@ class UnitEventsIT {
 
   private UnitStatusChange awaitChange(UnitName unit, Predicate<UnitStatusChange> wanted) {
     UnitEvent event =
-        awaitEvent(
-            each ->
-                each instanceof UnitEvent.Changed changed
-                    && changed.change().unit().equals(unit)
-                    && wanted.test(changed.change()));
+        awaitEvent(each ->
+            each instanceof UnitEvent.Changed changed
+                && changed.change().unit().equals(unit)
+                && wanted.test(changed.change()));
     return ((UnitEvent.Changed) event).change();
   }
 
@@ -298,14 +314,19 @@ class UnitEventsIT {
 
   /** Ends the bus as a crash would. systemd starts it again when somebody connects. */
   private static void killBus() {
-    String pid = Command.of("systemctl", "show", "-P", "MainPID", "dbus.service").runChecked().text().strip();
+    String pid =
+        Command.of("systemctl", "show", "-P", "MainPID", "dbus.service")
+            .runChecked()
+            .text()
+            .strip();
     assertThat(Path.of("/proc", pid)).exists();
     Command.of("kill", "-9", pid).runChecked();
   }
 
   private UnitName name(String kind) {
     UnitName unit =
-        UnitName.readable(kind, List.of("test"), UUID.randomUUID().toString().replace("-", ""), "service");
+        UnitName.readable(
+            kind, List.of("test"), UUID.randomUUID().toString().replace("-", ""), "service");
     made.add(unit);
     return unit;
   }

@@ -36,7 +36,8 @@ class UnitEventsTest {
 
   @Test
   void theTwoSignalsOfAChangeBecomeOneEvent() throws Exception {
-    events.propertiesChanged(A.busLabel(), SERVICE, Map.of("MainPID", new Variant<>(new UInt32(7), "u")));
+    events.propertiesChanged(
+        A.busLabel(), SERVICE, Map.of("MainPID", new Variant<>(new UInt32(7), "u")));
     events.propertiesChanged(A.busLabel(), UNIT, state("active", "running"));
     UnitEvent.Changed changed = (UnitEvent.Changed) next();
     assertThat(changed.change().unit()).isEqualTo(A);
@@ -53,6 +54,16 @@ class UnitEventsTest {
     events.removed(A.busLabel());
     assertThat(next()).isInstanceOf(UnitEvent.Changed.class);
     assertThat(next()).isEqualTo(new UnitEvent.Removed(A));
+  }
+
+  @Test
+  void aUnitThatIsAboutToStartIsNotToldAsInactive() throws Exception {
+    events.propertiesChanged(
+        A.busLabel(), SERVICE, Map.of("MainPID", new Variant<>(new UInt32(7), "u")));
+    events.propertiesChanged(A.busLabel(), UNIT, state("inactive", "dead"));
+    events.propertiesChanged(B.busLabel(), UNIT, state("inactive", "dead"));
+    events.propertiesChanged(A.busLabel(), UNIT, state("activating", "start"));
+    assertThat(((UnitEvent.Changed) next()).change().subState()).isEqualTo("start");
   }
 
   @Test
@@ -79,7 +90,8 @@ class UnitEventsTest {
 
   @Test
   void unitsWithOtherPrefixesAreNotTold() throws Exception {
-    events.propertiesChanged(UnitName.of("other.service").busLabel(), UNIT, state("active", "running"));
+    events.propertiesChanged(
+        UnitName.of("other.service").busLabel(), UNIT, state("active", "running"));
     events.removed(UnitName.of("ctr.service").busLabel());
     events.disconnected();
     assertThat(next()).isEqualTo(new UnitEvent.Disconnected());

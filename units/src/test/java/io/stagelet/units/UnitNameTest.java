@@ -13,7 +13,15 @@ class UnitNameTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"a.service", "getty@tty1.service", "system-x.slice", "-.slice", "-.mount", "a\\x20b.service", "a:b_c.d.timer"})
+      strings = {
+        "a.service",
+        "getty@tty1.service",
+        "system-x.slice",
+        "-.slice",
+        "-.mount",
+        "a\\x20b.service",
+        "a:b_c.d.timer"
+      })
   void namesThatSystemdAllowsAreTaken(String name) {
     UnitName unit = UnitName.of(name);
     assertThat(unit.value()).isEqualTo(name);
@@ -22,20 +30,33 @@ class UnitNameTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"", "a", ".service", "a.conf", "a b.service", "a/b.service", "ä.service", "a.service.", "@x.service"})
+      strings = {
+        "",
+        "a",
+        ".service",
+        "a.conf",
+        "a b.service",
+        "a/b.service",
+        "ä.service",
+        "a.service.",
+        "@x.service"
+      })
   void otherNamesAreRefused(String name) {
-    assertThatThrownBy(() -> UnitName.of(name)).hasMessageContaining("'" + name + "' is not the name of a unit");
+    assertThatThrownBy(() -> UnitName.of(name))
+        .hasMessageContaining("'" + name + "' is not the name of a unit");
   }
 
   @Test
   void aNameHasAtMost255Characters() {
     assertThat(UnitName.of("x".repeat(247) + ".service").value()).hasSize(255);
-    assertThatThrownBy(() -> UnitName.of("x".repeat(248) + ".service")).hasMessageContaining("at most 255");
+    assertThatThrownBy(() -> UnitName.of("x".repeat(248) + ".service"))
+        .hasMessageContaining("at most 255");
   }
 
   @Test
   void readableNamesSayWhatTheyStandFor() {
-    assertThat(UnitName.readable("ctr", List.of("default", "web-1", "nginx"), ID, "service").value())
+    assertThat(
+            UnitName.readable("ctr", List.of("default", "web-1", "nginx"), ID, "service").value())
         .isEqualTo("ctr-default-web-1-nginx-0123456789ab.service");
     assertThat(UnitName.readable("pod", List.of("", "web"), ID, "service").value())
         .isEqualTo("pod-web-0123456789ab.service");
@@ -43,7 +64,9 @@ class UnitNameTest {
 
   @Test
   void charactersAUnitCannotHaveAreReplacedInReadableNames() {
-    assertThat(UnitName.readable("ctr", List.of("a b/c", "é@\\", "\uD83D\uDE00"), ID, "service").value())
+    assertThat(
+            UnitName.readable("ctr", List.of("a b/c", "é@\\", "\uD83D\uDE00"), ID, "service")
+                .value())
         .isEqualTo("ctr-a_b_c-___-_-0123456789ab.service");
   }
 
@@ -71,7 +94,8 @@ class UnitNameTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"ctr-default-web_1.service", "0a.service", "a\\x2db.service", "x@y:z.slice"})
+  @ValueSource(
+      strings = {"ctr-default-web_1.service", "0a.service", "a\\x2db.service", "x@y:z.slice"})
   void busLabelsLeadBackToTheName(String name) {
     UnitName unit = UnitName.of(name);
     assertThat(unit.busLabel()).matches("[A-Za-z0-9_]+");

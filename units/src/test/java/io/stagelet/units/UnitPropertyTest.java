@@ -32,12 +32,14 @@ class UnitPropertyTest {
 
   @Test
   void processorsAreBitsFromTheLowestByteOn() {
-    assertThat(((UnitProperty.Bytes) UnitProperty.allowedCpus("0,9")).value()).containsExactly(1, 2);
+    assertThat(((UnitProperty.Bytes) UnitProperty.allowedCpus("0,9")).value())
+        .containsExactly(1, 2);
   }
 
   @Test
   void timeSpansAreInMicrosecondsRoundedUpOrInfinite() {
-    assertThat(new UnitProperty.Span("X", Duration.ofMillis(1500)).microseconds()).isEqualTo(1_500_000);
+    assertThat(new UnitProperty.Span("X", Duration.ofMillis(1500)).microseconds())
+        .isEqualTo(1_500_000);
     assertThat(new UnitProperty.Span("X", Duration.ofNanos(1)).microseconds()).isEqualTo(1);
     assertThat(new UnitProperty.Span("X", Duration.ZERO).microseconds()).isZero();
     assertThat(new UnitProperty.Span("X", TransientUnit.INFINITE).microseconds())
@@ -51,14 +53,17 @@ class UnitPropertyTest {
     assertThatThrownBy(() -> UnitProperty.cpuWeight(0)).hasMessageContaining("CPUWeight is 0");
     assertThatThrownBy(() -> UnitProperty.cpuWeight(10_001)).hasMessageContaining("CPUWeight");
     assertThatThrownBy(() -> UnitProperty.memoryMax(-2)).hasMessageContaining("MemoryMax");
-    assertThatThrownBy(() -> UnitProperty.cpuQuotaPeriodUSec(999)).hasMessageContaining("CPUQuotaPeriodUSec");
-    assertThatThrownBy(() -> new UnitProperty.DeviceRule("/dev/null", "x")).hasMessageContaining("/dev/null");
+    assertThatThrownBy(() -> UnitProperty.cpuQuotaPeriodUSec(999))
+        .hasMessageContaining("CPUQuotaPeriodUSec");
+    assertThatThrownBy(() -> new UnitProperty.DeviceRule("/dev/null", "x"))
+        .hasMessageContaining("/dev/null");
     assertThatThrownBy(() -> UnitProperty.description("a\0b")).hasMessageContaining("Description");
   }
 
   @Test
   void infinityIsTheLargestNumberOnTheBus() {
-    Object[] encoded = Wire.encode(List.of(UnitProperty.memoryMax(UnitProperty.INFINITY))).getFirst();
+    Object[] encoded =
+        Wire.encode(List.of(UnitProperty.memoryMax(UnitProperty.INFINITY))).getFirst();
     assertThat(encoded[0]).isEqualTo("MemoryMax");
     assertThat(encoded[1])
         .isInstanceOfSatisfying(

@@ -527,7 +527,7 @@ class UnitsIT {
     // the end of a job that needs no process is told within microseconds of the reply
     UnitName unit = name("pod");
     TransientUnit trivial = pod(unit).build();
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 200; i++) {
       units.start(trivial, SOON);
       units.stop(unit, SOON);
     }
