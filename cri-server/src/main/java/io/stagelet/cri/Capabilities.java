@@ -4,6 +4,7 @@ import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
@@ -120,7 +121,7 @@ final class Capabilities {
     return bare;
   }
 
-  private List<String> prefixed(TreeSet<String> names) {
+  private static List<String> prefixed(Set<String> names) {
     return names.stream().map(name -> "CAP_" + name).toList();
   }
 }

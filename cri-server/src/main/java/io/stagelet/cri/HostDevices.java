@@ -11,6 +11,7 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 
 /** The device nodes of the host, for privileged containers. */
@@ -42,7 +43,7 @@ final class HostDevices {
               // number
               if (attributes.isOther()
                   && !leftOut(file)
-                  && (Long) Files.getAttribute(file, "unix:rdev") != 0) {
+                  && !Objects.equals(Files.getAttribute(file, "unix:rdev"), 0L)) {
                 devices.add(new ContainerPlan.Device(file, file.toString(), "rwm"));
               }
               return FileVisitResult.CONTINUE;

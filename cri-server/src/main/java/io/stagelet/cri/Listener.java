@@ -51,7 +51,7 @@ final class Listener implements AutoCloseable {
       this.server = builder.build().start();
       Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-rw----"));
     } catch (IOException failure) {
-      loops.shutdownGracefully();
+      var _ = loops.shutdownGracefully();
       throw new StageletException(
           ErrorCode.UNAVAILABLE,
           "could not listen on %s: %s; does another server use it?"
@@ -81,7 +81,7 @@ final class Listener implements AutoCloseable {
           "could not remove %s: %s".formatted(socket, StageletException.reason(failure)),
           failure);
     } finally {
-      loops.shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS);
+      var _ = loops.shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS);
     }
   }
 }

@@ -85,7 +85,6 @@ final class StageletRuntime implements RuntimeUnderTest {
 
           [handlers.%1$s]
           stage1 = "oci"
-          runtime = "/usr/bin/%1$s"
           """
               .formatted(handler.name()));
     }

@@ -29,8 +29,8 @@ record DeviceNode(
     try {
       Map<String, Object> attributes =
           Files.readAttributes(device.source(), "unix:mode,rdev,uid,gid");
-      int mode = (Integer) attributes.get("mode");
-      long number = (Long) attributes.get("rdev");
+      int mode = (int) number(attributes, "mode");
+      long number = number(attributes, "rdev");
       int kind = mode & TYPE_MASK;
       if (kind != BLOCK && kind != CHARACTER) {
         throw new StageletException(
@@ -43,8 +43,8 @@ record DeviceNode(
           (number >>> 8 & 0xfff) | (number >>> 32 & ~0xfffL),
           (number & 0xff) | (number >>> 12 & ~0xffL),
           mode & 0777,
-          (Integer) attributes.get("uid"),
-          (Integer) attributes.get("gid"));
+          (int) number(attributes, "uid"),
+          (int) number(attributes, "gid"));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
@@ -52,6 +52,10 @@ record DeviceNode(
               .formatted(device.source(), StageletException.reason(failure)),
           failure);
     }
+  }
+
+  private static long number(Map<String, Object> attributes, String name) {
+    return attributes.get(name) instanceof Number number ? number.longValue() : 0;
   }
 
   ObjectNode spec(JsonNodeFactory nodes) {
