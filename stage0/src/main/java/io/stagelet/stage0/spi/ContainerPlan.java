@@ -1,8 +1,8 @@
 package io.stagelet.stage0.spi;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -21,8 +21,8 @@ import java.util.Optional;
  * @param stdout the FIFO its standard output goes to
  * @param stderr the FIFO its standard error goes to
  * @param stopSignal the number of the signal that asks it to end
+ * @param grace how long it may take to end when the machine is shut down
  * @param sharesHostPid whether it sees the host's processes
- * @param annotations what is passed on to an OCI runtime as annotations
  */
 public record ContainerPlan(
     ContainerId id,
@@ -38,12 +38,11 @@ public record ContainerPlan(
     Path stdout,
     Path stderr,
     int stopSignal,
-    boolean sharesHostPid,
-    Map<String, String> annotations) {
+    Duration grace,
+    boolean sharesHostPid) {
   public ContainerPlan {
     mounts = List.copyOf(mounts);
     devices = List.copyOf(devices);
-    annotations = Map.copyOf(annotations);
   }
 
   /**

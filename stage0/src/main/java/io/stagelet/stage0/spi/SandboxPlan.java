@@ -1,7 +1,6 @@
 package io.stagelet.stage0.spi;
 
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 
@@ -21,7 +20,6 @@ import java.util.Optional;
  * @param sharedPid whether all its containers share one PID namespace
  * @param sysctls namespaced kernel parameters, by their dotted names
  * @param shmSize bytes of its /dev/shm
- * @param grace how long its containers may take to end when the machine is shut down
  */
 public record SandboxPlan(
     SandboxId id,
@@ -34,8 +32,7 @@ public record SandboxPlan(
     boolean hostIpc,
     boolean sharedPid,
     Map<String, String> sysctls,
-    long shmSize,
-    Duration grace) {
+    long shmSize) {
   public SandboxPlan {
     sysctls = Map.copyOf(sysctls);
   }

@@ -2,6 +2,7 @@ package io.stagelet.stage0.spi;
 
 import io.stagelet.linux.Command;
 import io.stagelet.linux.StageletException;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -83,6 +84,13 @@ public interface Stage1 extends AutoCloseable {
    */
   void removeContainer(ContainerPlan container);
 
+  /**
+   * Takes down every sandbox and container that a crash left and that nobody knows.
+   *
+   * @param knownUnits the units of all sandboxes and containers that are known, of every handler
+   */
+  void sweep(Set<String> knownUnits);
+
   /** Tells {@code listener} of ends until the returned handle is closed. */
   AutoCloseable listen(Stage1Listener listener);
 
@@ -102,6 +110,9 @@ public interface Stage1 extends AutoCloseable {
   interface Exec extends AutoCloseable {
     /** Runs the process; give it a deadline and an input before. */
     Command command();
+
+    /** After the command has run: why the process could not be run at all, in words; empty when it was. */
+    Optional<String> refusal();
 
     /** Kills the process and everything it started in the container; fine when all has ended. */
     void kill();

@@ -21,5 +21,5 @@ public interface Stage1Provider {
    * @throws StageletException {@code INVALID_ARGUMENT} for a wrong option, {@code
    *     FAILED_PRECONDITION} when something it needs is not installed
    */
-  Stage1 open(String handler, Map<String, String> options, Path runDirectory);
+  Stage1 open(String handler, Map<String, String> options, Stage1Host host, Path runDirectory);
 }

@@ -1,0 +1,126 @@
+package io.stagelet.cri;
+
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.util.List;
+import java.util.Locale;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/** The capabilities a container gets ({@code capabilities(7)}). */
+final class Capabilities {
+  /** In the order of their numbers. */
+  private static final List<String> ALL =
+      List.of(
+          "CHOWN",
+          "DAC_OVERRIDE",
+          "DAC_READ_SEARCH",
+          "FOWNER",
+          "FSETID",
+          "KILL",
+          "SETGID",
+          "SETUID",
+          "SETPCAP",
+          "LINUX_IMMUTABLE",
+          "NET_BIND_SERVICE",
+          "NET_BROADCAST",
+          "NET_ADMIN",
+          "NET_RAW",
+          "IPC_LOCK",
+          "IPC_OWNER",
+          "SYS_MODULE",
+          "SYS_RAWIO",
+          "SYS_CHROOT",
+          "SYS_PTRACE",
+          "SYS_PACCT",
+          "SYS_ADMIN",
+          "SYS_BOOT",
+          "SYS_NICE",
+          "SYS_RESOURCE",
+          "SYS_TIME",
+          "SYS_TTY_CONFIG",
+          "MKNOD",
+          "LEASE",
+          "AUDIT_WRITE",
+          "AUDIT_CONTROL",
+          "SETFCAP",
+          "MAC_OVERRIDE",
+          "MAC_ADMIN",
+          "SYSLOG",
+          "WAKE_ALARM",
+          "BLOCK_SUSPEND",
+          "AUDIT_READ",
+          "PERFMON",
+          "BPF",
+          "CHECKPOINT_RESTORE");
+
+  /** What containers have had by default ever since Docker's first ones. */
+  private static final List<String> DEFAULT =
+      List.of(
+          "CHOWN",
+          "DAC_OVERRIDE",
+          "FSETID",
+          "FOWNER",
+          "MKNOD",
+          "NET_RAW",
+          "SETGID",
+          "SETUID",
+          "SETFCAP",
+          "SETPCAP",
+          "NET_BIND_SERVICE",
+          "SYS_CHROOT",
+          "KILL",
+          "AUDIT_WRITE");
+
+  private final List<String> available;
+
+  /**
+   * The capabilities of this host.
+   *
+   * @param lastCapability the number in {@code /proc/sys/kernel/cap_last_cap}
+   */
+  Capabilities(int lastCapability) {
+    this.available = ALL.subList(0, Math.min(lastCapability + 1, ALL.size()));
+  }
+
+  /**
+   * The set for a container, with {@code CAP_} before each name.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} for a name that is no capability
+   */
+  List<String> of(ContainerRequest.Security security) {
+    if (security.privileged()) {
+      return prefixed(new TreeSet<>(available));
+    }
+    List<String> add = security.addCapabilities().stream().map(this::normalized).toList();
+    List<String> drop = security.dropCapabilities().stream().map(this::normalized).toList();
+    TreeSet<String> set =
+        new TreeSet<>(add.contains("ALL") ? available : drop.contains("ALL") ? List.of() : DEFAULT);
+    add.stream().filter(name -> !name.equals("ALL")).forEach(set::add);
+    drop.forEach(set::remove);
+    return prefixed(set);
+  }
+
+  /** The ambient set; each is in the permitted set too. */
+  List<String> ambient(ContainerRequest.Security security) {
+    return prefixed(
+        security.addAmbientCapabilities().stream()
+            .map(this::normalized)
+            .collect(Collectors.toCollection(TreeSet::new)));
+  }
+
+  private String normalized(String name) {
+    String upper = name.toUpperCase(Locale.ROOT);
+    String bare = upper.startsWith("CAP_") ? upper.substring(4) : upper;
+    if (!bare.equals("ALL") && !ALL.contains(bare)) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "'%s' is not a capability; capabilities(7) lists them".formatted(name));
+    }
+    return bare;
+  }
+
+  private List<String> prefixed(TreeSet<String> names) {
+    return names.stream().map(name -> "CAP_" + name).toList();
+  }
+}

@@ -1,0 +1,250 @@
+package io.stagelet.cri;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.linux.Command;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs CNI plugins (CNI specification 1.0, "Execution protocol") to attach sandboxes to a network
+ * and to detach them.
+ *
+ * <p>The loopback interface is brought up by whoever makes the network namespace; no plugin is run
+ * for it.
+ */
+final class Cni {
+  private static final String INTERFACE = "eth0";
+  private static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
+
+  private final Path configurationDirectory;
+  private final List<Path> binaryDirectories;
+  private final ObjectMapper json = new ObjectMapper();
+
+  /**
+   * Plugins by what a node's administrator installs.
+   *
+   * @param configurationDirectory read anew for each sandbox, so that no change goes unseen
+   */
+  Cni(Path configurationDirectory, List<Path> binaryDirectories) {
+    this.configurationDirectory = configurationDirectory;
+    this.binaryDirectories = List.copyOf(binaryDirectories);
+  }
+
+  /** Which sandbox a plugin is called for. */
+  record Target(String containerId, Path networkNamespace, SandboxRecord.PodKey pod) {}
+
+  /** Why pods cannot get a network now, in words; empty when they can. */
+  Optional<String> unreadiness() {
+    try {
+      for (ObjectNode plugin : CniConfiguration.load(configurationDirectory).plugins()) {
+        var _ = binary(plugin.path("type").asText());
+      }
+      return Optional.empty();
+    } catch (StageletException failure) {
+      return Optional.of(StageletException.reason(failure));
+    }
+  }
+
+  /** The network that a sandbox made now would get. */
+  CniConfiguration network() {
+    return CniConfiguration.load(configurationDirectory);
+  }
+
+  /**
+   * An attachment before its plugins have run, to be stored first: a crash in between is then
+   * undone with it.
+   */
+  CniAttachment planned(CniConfiguration network, List<CniAttachment.PortMapping> portMappings) {
+    return new CniAttachment(network.name(), network.source(), "", List.of(), portMappings);
+  }
+
+  /**
+   * Attaches a sandbox: ADD of each plugin in order. When one fails, those that ran are undone.
+   *
+   * @throws StageletException with the plugin's own words
+   */
+  CniAttachment attach(Target target, CniAttachment planned) {
+    CniConfiguration network = CniConfiguration.of(planned);
+    JsonNode result = null;
+    for (ObjectNode plugin : network.plugins()) {
+      try {
+        result = call("ADD", plugin, network, target, planned, result);
+      } catch (StageletException failure) {
+        try {
+          detach(target, planned);
+        } catch (StageletException undo) {
+          failure.addSuppressed(undo);
+        }
+        throw failure;
+      }
+    }
+    String text = result == null ? "" : result.toString();
+    return new CniAttachment(
+        network.name(), network.source(), text, addresses(result), planned.portMappings());
+  }
+
+  /**
+   * Detaches a sandbox: DEL of each plugin in reverse order, all of them even when one fails. May
+   * be repeated, and works when the network namespace is gone.
+   *
+   * @throws StageletException with the words of those that failed
+   */
+  void detach(Target target, CniAttachment attachment) {
+    CniConfiguration network = CniConfiguration.of(attachment);
+    StageletException failed = null;
+    for (ObjectNode plugin : network.plugins().reversed()) {
+      try {
+        call("DEL", plugin, network, target, attachment, parsed(attachment.result()));
+      } catch (StageletException failure) {
+        if (failed == null) {
+          failed = failure;
+        } else {
+          failed.addSuppressed(failure);
+        }
+      }
+    }
+    if (failed != null) {
+      throw failed;
+    }
+  }
+
+  private @Nullable JsonNode call(
+      String verb,
+      ObjectNode plugin,
+      CniConfiguration network,
+      Target target,
+      CniAttachment attachment,
+      @Nullable JsonNode previous) {
+    String type = plugin.path("type").asText();
+    Path binary = binary(type);
+    ObjectNode request = plugin.deepCopy();
+    request.put("name", network.name());
+    request.put("cniVersion", network.cniVersion());
+    if (previous != null) {
+      request.set("prevResult", previous);
+    }
+    if (plugin.path("capabilities").path("portMappings").asBoolean()
+        && !attachment.portMappings().isEmpty()) {
+      request
+          .putObject("runtimeConfig")
+          .set(
+              "portMappings",
+              json.valueToTree(
+                  attachment.portMappings().stream()
+                      .map(CniAttachment.PortMapping::argument)
+                      .toList()));
+    }
+    Command.Outcome outcome =
+        Command.of(binary.toString())
+            .withEnvironment(environment(verb, target))
+            .withInput(request.toString().getBytes(StandardCharsets.UTF_8))
+            .withDeadline(PLUGIN_DEADLINE)
+            .run();
+    if (outcome.exitCode() != 0) {
+      throw new StageletException(
+          ErrorCode.UNAVAILABLE,
+          "CNI plugin %s failed in %s for pod %s (network %s): %s"
+              .formatted(type, verb, target.pod(), network.name(), complaint(outcome)));
+    }
+    return verb.equals("ADD") ? parsed(outcome.text()) : null;
+  }
+
+  private Map<String, String> environment(String verb, Target target) {
+    SandboxRecord.PodKey pod = target.pod();
+    Map<String, String> environment = new HashMap<>();
+    environment.put("CNI_COMMAND", verb);
+    environment.put("CNI_CONTAINERID", target.containerId());
+    // a namespace that is gone must not be named: DEL then works without it
+    environment.put(
+        "CNI_NETNS",
+        Files.exists(target.networkNamespace()) ? target.networkNamespace().toString() : "");
+    environment.put("CNI_IFNAME", INTERFACE);
+    environment.put(
+        "CNI_ARGS",
+        "IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_INFRA_CONTAINER_ID=%s;K8S_POD_UID=%s"
+            .formatted(pod.namespace(), pod.name(), target.containerId(), pod.uid()));
+    environment.put(
+        "CNI_PATH", String.join(":", binaryDirectories.stream().map(Path::toString).toList()));
+    return environment;
+  }
+
+  private Path binary(String type) {
+    if (type.contains("/")) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT, "the CNI plugin type '%s' has a slash".formatted(type));
+    }
+    return binaryDirectories.stream()
+        .map(directory -> directory.resolve(type))
+        .filter(Files::isExecutable)
+        .findFirst()
+        .orElseThrow(() ->
+            new StageletException(
+                ErrorCode.FAILED_PRECONDITION,
+                "the CNI plugin '%s' is in none of %s; install it, or name its directory in cni.bin-dirs"
+                    .formatted(type, binaryDirectories)));
+  }
+
+  /** A plugin says its error as JSON on its standard output: {@code msg} and {@code details}. */
+  private String complaint(Command.Outcome outcome) {
+    try {
+      JsonNode error = json.readTree(outcome.output());
+      String details = error.path("details").asText("");
+      String message = error.path("msg").asText("");
+      if (!message.isEmpty()) {
+        return details.isEmpty() ? message : message + ": " + details;
+      }
+    } catch (java.io.IOException notJson) {
+      return outcome.complaint();
+    }
+    return outcome.complaint();
+  }
+
+  private @Nullable JsonNode parsed(String text) {
+    if (text.isBlank()) {
+      return null;
+    }
+    try {
+      return json.readTree(text);
+    } catch (JsonProcessingException failure) {
+      throw new StageletException(
+          ErrorCode.UNAVAILABLE,
+          "a CNI plugin's result is not JSON: " + failure.getOriginalMessage(),
+          failure);
+    }
+  }
+
+  /** Results since 0.3.0 list {@code ips}; older ones have {@code ip4} and {@code ip6}. */
+  private static List<String> addresses(@Nullable JsonNode result) {
+    List<String> addresses = new ArrayList<>();
+    if (result != null) {
+      result
+          .path("ips")
+          .forEach(entry -> addresses.add(withoutPrefix(entry.path("address").asText())));
+      for (String family : List.of("ip4", "ip6")) {
+        String address = result.path(family).path("ip").asText("");
+        if (!address.isEmpty()) {
+          addresses.add(withoutPrefix(address));
+        }
+      }
+    }
+    return addresses;
+  }
+
+  private static String withoutPrefix(String address) {
+    int slash = address.indexOf('/');
+    return slash < 0 ? address : address.substring(0, slash);
+  }
+}

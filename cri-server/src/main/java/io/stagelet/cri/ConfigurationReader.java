@@ -1,0 +1,229 @@
+package io.stagelet.cri;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.toml.TomlMapper;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+
+/**
+ * Reads {@code stagelet.toml}. All mistakes are collected and reported together, each with its key.
+ *
+ * <pre>
+ *   socket = "/run/stagelet/stagelet.sock"
+ *   root = "/var/lib/stagelet"
+ *   run = "/run/stagelet"
+ *   default-handler = "crun"
+ *
+ *   [cni]
+ *   conf-dir = "/etc/cni/net.d"
+ *   bin-dirs = ["/opt/cni/bin", "/usr/lib/cni"]
+ *
+ *   [registries]
+ *   insecure = []                 # hosts to speak plain http to
+ *
+ *   [handlers.crun]
+ *   stage1 = "oci"
+ *   annotation = true             # whether a pod may pick it by the annotation stagelet.io/stage1
+ *   runtime = "/usr/bin/crun"     # this and every other key is the stage1's own
+ * </pre>
+ */
+final class ConfigurationReader {
+  private static final Set<String> KEYS =
+      Set.of("socket", "root", "run", "default-handler", "cni", "registries", "handlers");
+
+  private final Path file;
+  private final List<String> problems = new ArrayList<>();
+
+  private ConfigurationReader(Path file) {
+    this.file = file;
+  }
+
+  /**
+   * The configuration of a file, over the defaults; the defaults alone when there is no such file.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} that lists every mistake in the file
+   */
+  static Configuration read(Path file) {
+    ConfigurationReader reader = new ConfigurationReader(file);
+    Configuration configuration = reader.parse(reader.tree());
+    if (!reader.problems.isEmpty()) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "%s has %d mistake%s:%n  - %s"
+              .formatted(
+                  file,
+                  reader.problems.size(),
+                  reader.problems.size() == 1 ? "" : "s",
+                  String.join("\n  - ", reader.problems)));
+    }
+    return configuration;
+  }
+
+  private JsonNode tree() {
+    TomlMapper toml = new TomlMapper();
+    try {
+      return toml.readTree(Files.readString(file));
+    } catch (NoSuchFileException absent) {
+      return toml.createObjectNode();
+    } catch (JsonProcessingException failure) {
+      problems.add(
+          "line %d: %s"
+              .formatted(
+                  failure.getLocation() == null ? 0 : failure.getLocation().getLineNr(),
+                  failure.getOriginalMessage()));
+      return toml.createObjectNode();
+    } catch (IOException failure) {
+      problems.add("it cannot be read: " + StageletException.reason(failure));
+      return toml.createObjectNode();
+    }
+  }
+
+  private Configuration parse(JsonNode root) {
+    Configuration defaults = Configuration.defaults();
+    unknown(root, "", KEYS);
+    JsonNode cni = table(root, "cni", Set.of("conf-dir", "bin-dirs"));
+    JsonNode registries = table(root, "registries", Set.of("insecure"));
+    Map<String, Configuration.Handler> handlers =
+        root.has("handlers") ? handlers(root.get("handlers")) : defaults.handlers();
+    String defaultHandler =
+        string(root, "default-handler", "default-handler", defaults.defaultHandler());
+    if (!handlers.containsKey(defaultHandler)) {
+      problems.add(
+          "default-handler: there is no handler '%s'; there are %s"
+              .formatted(defaultHandler, new TreeMap<>(handlers).keySet()));
+    }
+    return new Configuration(
+        path(root, "socket", "socket", defaults.socket()),
+        path(root, "root", "root", defaults.root()),
+        path(root, "run", "run", defaults.runDirectory()),
+        path(cni, "conf-dir", "cni.conf-dir", defaults.cniConfigurationDirectory()),
+        strings(cni, "bin-dirs", "cni.bin-dirs")
+            .map(names -> names.stream().map(name -> absolute(name, "cni.bin-dirs")).toList())
+            .orElse(defaults.cniBinaryDirectories()),
+        defaultHandler,
+        handlers,
+        strings(registries, "insecure", "registries.insecure")
+            .orElse(defaults.insecureRegistries()));
+  }
+
+  private Map<String, Configuration.Handler> handlers(JsonNode node) {
+    Map<String, Configuration.Handler> handlers = new HashMap<>();
+    if (!node.isObject()) {
+      problems.add("handlers: must be tables, one for each handler: [handlers.NAME]");
+      return handlers;
+    }
+    node.properties()
+        .forEach(entry -> {
+          String key = "handlers." + entry.getKey();
+          JsonNode handler = entry.getValue();
+          if (!handler.isObject()) {
+            problems.add(key + ": must be a table");
+            return;
+          }
+          String stage1 = string(handler, "stage1", key + ".stage1", "");
+          if (stage1.isEmpty()) {
+            problems.add(
+                key + ".stage1: is missing; it says which stage1 the handler is, such as \"oci\"");
+          }
+          Map<String, String> options = new HashMap<>();
+          handler
+              .properties()
+              .forEach(option -> {
+                if (!Set.of("stage1", "annotation").contains(option.getKey())) {
+                  options.put(
+                      option.getKey(),
+                      string(handler, option.getKey(), key + "." + option.getKey(), ""));
+                }
+              });
+          handlers.put(
+              entry.getKey(),
+              new Configuration.Handler(
+                  stage1, flag(handler, "annotation", key + ".annotation"), options));
+        });
+    return handlers;
+  }
+
+  private JsonNode table(JsonNode root, String key, Set<String> known) {
+    JsonNode table = root.path(key);
+    if (!table.isMissingNode() && !table.isObject()) {
+      problems.add(key + ": must be a table");
+    }
+    unknown(table, key + ".", known);
+    return table;
+  }
+
+  private void unknown(JsonNode node, String prefix, Set<String> known) {
+    Consumer<String> report =
+        key ->
+            problems.add(
+                "%s%s: there is no such key; there are %s"
+                    .formatted(prefix, key, known.stream().sorted().toList()));
+    node.properties().stream()
+        .map(Map.Entry::getKey)
+        .filter(key -> !known.contains(key))
+        .forEach(report);
+  }
+
+  private String string(JsonNode node, String key, String name, String fallback) {
+    JsonNode value = node.path(key);
+    if (value.isMissingNode()) {
+      return fallback;
+    }
+    if (!value.isTextual()) {
+      problems.add("%s: must be a string, not %s".formatted(name, value));
+      return fallback;
+    }
+    return value.asText();
+  }
+
+  private boolean flag(JsonNode node, String key, String name) {
+    JsonNode value = node.path(key);
+    if (!value.isMissingNode() && !value.isBoolean()) {
+      problems.add("%s: must be true or false, not %s".formatted(name, value));
+    }
+    return value.asBoolean(false);
+  }
+
+  private java.util.Optional<List<String>> strings(JsonNode node, String key, String name) {
+    JsonNode value = node.path(key);
+    if (value.isMissingNode()) {
+      return java.util.Optional.empty();
+    }
+    List<String> strings = new ArrayList<>();
+    if (!value.isArray()) {
+      problems.add("%s: must be an array of strings, not %s".formatted(name, value));
+    }
+    for (JsonNode item : value) {
+      if (item.isTextual()) {
+        strings.add(item.asText());
+      } else {
+        problems.add("%s: must be an array of strings; %s is none".formatted(name, item));
+      }
+    }
+    return java.util.Optional.of(strings);
+  }
+
+  private Path path(JsonNode node, String key, String name, Path fallback) {
+    return absolute(string(node, key, name, fallback.toString()), name);
+  }
+
+  private Path absolute(String value, String name) {
+    Path path = Path.of(value);
+    if (!path.isAbsolute()) {
+      problems.add("%s: must be an absolute path, not '%s'".formatted(name, value));
+    }
+    return path;
+  }
+}

@@ -1,0 +1,69 @@
+package io.stagelet.cri;
+
+import io.stagelet.stage0.spi.ContainerId;
+import io.stagelet.stage0.spi.ContainerPlan;
+import io.stagelet.stage0.spi.Stage1;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * A container in memory. Its record changes only under its sandbox's lock; anyone may read it at
+ * any time.
+ */
+final class Container {
+  private final Sandbox sandbox;
+  private final CompletableFuture<ContainerRecord.Exited> ended = new CompletableFuture<>();
+  private final AtomicBoolean askedToStop = new AtomicBoolean();
+  private volatile ContainerRecord record;
+
+  Container(ContainerRecord record, Sandbox sandbox) {
+    this.record = record;
+    this.sandbox = sandbox;
+    if (record.life() instanceof ContainerRecord.Exited exited) {
+      ended.complete(exited);
+    }
+  }
+
+  ContainerId id() {
+    return record.plan().id();
+  }
+
+  ContainerPlan plan() {
+    return record.plan();
+  }
+
+  ContainerRecord record() {
+    return record;
+  }
+
+  Sandbox sandbox() {
+    return sandbox;
+  }
+
+  Stage1 stage1() {
+    return sandbox.stage1();
+  }
+
+  /** To be called under the sandbox's lock, after the record is on disk. */
+  void become(ContainerRecord next) {
+    record = next;
+    if (next.life() instanceof ContainerRecord.Exited exited) {
+      ended.complete(exited);
+    }
+  }
+
+  /** Completes when the container has ended and its end is on disk. */
+  CompletableFuture<ContainerRecord.Exited> ended() {
+    return ended;
+  }
+
+  /** True for the first who asks: the stop signal is sent once, however often kubelet calls. */
+  boolean firstToAskItToStop() {
+    return askedToStop.compareAndSet(false, true);
+  }
+
+  /** The unit to look at when something is wrong. */
+  String unit() {
+    return stage1().unitOf(plan());
+  }
+}

@@ -1,0 +1,397 @@
+package io.stagelet.cri;
+
+import io.stagelet.journal.ContainerOutput;
+import io.stagelet.journal.Relay;
+import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.DurableFiles;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.Image;
+import io.stagelet.stage0.ImageService;
+import io.stagelet.stage0.RootFilesystems;
+import io.stagelet.stage0.spi.ContainerId;
+import io.stagelet.stage0.spi.ContainerPlan;
+import io.stagelet.stage0.spi.ContainerState;
+import io.stagelet.stage0.spi.SandboxId;
+import io.stagelet.stage0.spi.StartFailure;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Creates, starts, stops and removes containers, and notes how they ended. */
+final class ContainerLifecycle {
+  private static final Logger LOG = LoggerFactory.getLogger(ContainerLifecycle.class);
+
+  /**
+   * How long output is still awaited after a container's end: only a process that left its cgroup
+   * can hold it open.
+   */
+  private static final Duration OUTPUT_GRACE = Duration.ofSeconds(2);
+
+  /**
+   * How long SIGKILL may take: a process in an uninterruptible sleep (a dead network filesystem)
+   * outlives it.
+   */
+  private static final Duration KILL_GRACE = Duration.ofSeconds(60);
+
+  private static final int EXIT_CANNOT_START = 128;
+  private static final int EXIT_UNKNOWN = 255;
+
+  private record Key(SandboxId sandbox, String name, int attempt) {}
+
+  private final Configuration configuration;
+  private final Pods pods;
+  private final Records records;
+  private final ImageService images;
+  private final RootFilesystems rootFilesystems;
+  private final Relay relay;
+  private final ContainerPlanner planner;
+  private final SandboxFiles files;
+  private final Ids ids;
+  private final Clock clock;
+  private final UnderWay<Key, Container> creating = new UnderWay<>();
+
+  ContainerLifecycle(
+      Configuration configuration,
+      Pods pods,
+      Records records,
+      ImageService images,
+      RootFilesystems rootFilesystems,
+      Relay relay,
+      ContainerPlanner planner,
+      SandboxFiles files,
+      Ids ids,
+      Clock clock) {
+    this.configuration = configuration;
+    this.pods = pods;
+    this.records = records;
+    this.images = images;
+    this.rootFilesystems = rootFilesystems;
+    this.relay = relay;
+    this.planner = planner;
+    this.files = files;
+    this.ids = ids;
+    this.clock = clock;
+  }
+
+  /**
+   * Makes the container that is asked for, or gives the one made for the same name and attempt and
+   * not started yet.
+   */
+  Container create(ContainerRequest request) {
+    Sandbox sandbox = pods.sandbox(request.sandbox().value());
+    return creating.once(
+        new Key(sandbox.id(), request.name(), request.attempt()),
+        () -> locked(sandbox, () -> make(request, sandbox)));
+  }
+
+  private Container make(ContainerRequest request, Sandbox sandbox) {
+    Optional<Container> earlier =
+        pods.containersOf(sandbox).stream()
+            .filter(other ->
+                other.plan().name().equals(request.name())
+                    && other.record().attempt() == request.attempt())
+            .findFirst();
+    if (earlier.isPresent()) {
+      return joined(earlier.get(), request);
+    }
+    if (sandbox.record().phase() != SandboxRecord.Phase.READY) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "container %s cannot be made: its sandbox %s is not ready (see systemctl status %s)"
+              .formatted(request.name(), sandbox.id().shortened(), sandbox.unit()));
+    }
+    Image image =
+        images
+            .find(request.image())
+            .orElseThrow(() ->
+                new StageletException(
+                    ErrorCode.NOT_FOUND,
+                    "container %s cannot be made: the image %s is not here; pull it first"
+                        .formatted(request.name(), request.image())));
+    ContainerId id = ids.container();
+    Path state = records.directory(id);
+    ContainerPlanner.Places places = places(id);
+    try (CleanupStack undo = new CleanupStack()) {
+      undo.push("delete " + state, () -> records.delete(id));
+      undo.push("delete " + places.directory(), () -> DurableFiles.deleteTree(places.directory()));
+      directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
+      undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
+      rootFilesystems.mount(image, places.rootfs(), state.resolve("upper"), state.resolve("work"));
+      ContainerRecord record =
+          planner.record(
+              id,
+              request,
+              image,
+              sandbox.record(),
+              files.mounts(sandbox.id()),
+              places,
+              clock.instant());
+      sandbox.stage1().prepareContainer(record.plan());
+      records.store(record);
+      Container container = new Container(record, sandbox);
+      pods.add(container);
+      undo.keep();
+      LOG.info("container {} ({}) is made", id.shortened(), request.name());
+      return container;
+    }
+  }
+
+  private static Container joined(Container earlier, ContainerRequest request) {
+    if (earlier.record().life() instanceof ContainerRecord.Created) {
+      return earlier;
+    }
+    throw new StageletException(
+        ErrorCode.ALREADY_EXISTS,
+        "container %s, attempt %d, was made and started already: it is %s"
+            .formatted(request.name(), request.attempt(), earlier.id().shortened()));
+  }
+
+  /** Starts it; fine when it runs already. */
+  void start(Container container) {
+    locked(
+        container.sandbox(),
+        () -> {
+          switch (container.record().life()) {
+            case ContainerRecord.Created _ -> launch(container);
+            case ContainerRecord.Running _ ->
+                LOG.debug("container {} runs already", container.id().shortened());
+            case ContainerRecord.Exited exited ->
+                throw new StageletException(
+                    ErrorCode.FAILED_PRECONDITION,
+                    "container %s has ended already, with exit code %d (%s)"
+                        .formatted(container.id().shortened(), exited.exitCode(), exited.reason()));
+          }
+          return container;
+        });
+  }
+
+  private void launch(Container container) {
+    ContainerPlan plan = container.plan();
+    if (container.sandbox().record().phase() != SandboxRecord.Phase.READY) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "container %s cannot be started: its sandbox is not ready (see systemctl status %s)"
+              .formatted(plan.name(), container.sandbox().unit()));
+    }
+    relay.open(output(container));
+    try {
+      become(container, container.record().with(new ContainerRecord.Running(clock.instant())));
+      container.stage1().startContainer(plan);
+    } catch (StartFailure failure) {
+      relay.finish(plan.id().value(), Duration.ZERO);
+      become(
+          container,
+          container
+              .record()
+              .with(
+                  new ContainerRecord.Exited(
+                      EXIT_CANNOT_START,
+                      "StartError",
+                      StageletException.reason(failure),
+                      Optional.empty(),
+                      clock.instant())));
+      throw failure;
+    } catch (RuntimeException failure) {
+      relay.finish(plan.id().value(), Duration.ZERO);
+      become(container, container.record().with(new ContainerRecord.Created()));
+      throw failure;
+    }
+    if (container.stage1().state(plan) instanceof ContainerState.Running running) {
+      // not worth a write: after a restart systemd tells it again
+      container.become(container.record().with(new ContainerRecord.Running(running.startedAt())));
+    }
+    LOG.info("container {} ({}) runs as {}", plan.id().shortened(), plan.name(), container.unit());
+  }
+
+  /**
+   * Asks it to end, and kills it when it has not after {@code timeout}; zero kills at once. Returns
+   * when it has ended and its end is on disk. Fine when it has ended already.
+   */
+  void stop(Container container, Duration timeout) {
+    if (!(container.record().life() instanceof ContainerRecord.Running)) {
+      return;
+    }
+    if (!timeout.isZero()) {
+      if (container.firstToAskItToStop()) {
+        container.stage1().signal(container.plan(), container.plan().stopSignal());
+      }
+      if (hasEnded(container, timeout)) {
+        return;
+      }
+      LOG.info(
+          "container {} did not end within {} s and is killed",
+          container.id().shortened(),
+          timeout.toSeconds());
+    }
+    kill(container);
+  }
+
+  /** Kills it and waits for its end; fine when it does not run. */
+  void kill(Container container) {
+    if (!(container.record().life() instanceof ContainerRecord.Running)) {
+      return;
+    }
+    container.stage1().kill(container.plan());
+    if (!hasEnded(container, KILL_GRACE)) {
+      throw new StageletException(
+          ErrorCode.DEADLINE_EXCEEDED,
+          "container %s was sent SIGKILL and has not ended after %d s; a process of it hangs in the kernel (see systemctl status %s)"
+              .formatted(container.id().shortened(), KILL_GRACE.toSeconds(), container.unit()));
+    }
+  }
+
+  private static boolean hasEnded(Container container, Duration timeout) {
+    try {
+      var _ = container.ended().get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+      return true;
+    } catch (TimeoutException notYet) {
+      return false;
+    } catch (ExecutionException failure) {
+      throw new IllegalStateException("the end of a container does not fail", failure);
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+      throw new StageletException(
+          ErrorCode.CANCELLED,
+          "the caller went away while container %s was ending"
+              .formatted(container.id().shortened()),
+          interrupted);
+    }
+  }
+
+  /** Kills it if it runs, and forgets it. */
+  void remove(Container container) {
+    kill(container);
+    locked(
+        container.sandbox(),
+        () -> {
+          discard(container.plan(), container.stage1()::removeContainer);
+          pods.remove(container);
+          return container;
+        });
+    LOG.info("container {} is removed", container.id().shortened());
+  }
+
+  /** Removes what there is of a container on the host; fine when it is gone. */
+  void discard(ContainerPlan plan, Consumer<ContainerPlan> forgetUnit) {
+    forgetUnit.accept(plan);
+    relay.discard(plan.id().value());
+    rootFilesystems.unmount(plan.rootfs());
+    DurableFiles.deleteTree(plan.directory());
+    records.delete(plan.id());
+  }
+
+  /** Looks whether it has ended, after its unit has changed. */
+  void reconcile(Container container) {
+    locked(
+        container.sandbox(),
+        () -> {
+          if (container.record().life() instanceof ContainerRecord.Running running) {
+            switch (container.stage1().state(container.plan())) {
+              case ContainerState.Ended ended -> settle(container, exited(ended));
+              case ContainerState.Absent _ -> settle(container, unknown(running));
+              case ContainerState.Running _, ContainerState.Starting _ ->
+                  LOG.trace("container {} runs on", container.id().shortened());
+            }
+          }
+          return container;
+        });
+  }
+
+  /**
+   * The unit goes before the relay: what systemd runs after the container still opens its FIFOs.
+   */
+  private void settle(Container container, ContainerRecord.Exited exited) {
+    container.stage1().removeContainer(container.plan());
+    if (!relay.finish(container.id().value(), OUTPUT_GRACE)) {
+      LOG.warn(
+          "container {} has ended, but a process outside its cgroup holds its output open; what that says from now on is lost",
+          container.id().shortened());
+    }
+    become(container, container.record().with(exited));
+    LOG.info(
+        "container {} ({}) has ended with exit code {} ({})",
+        container.id().shortened(),
+        container.plan().name(),
+        exited.exitCode(),
+        exited.reason());
+  }
+
+  private static ContainerRecord.Exited exited(ContainerState.Ended ended) {
+    String reason =
+        ended.outOfMemory() ? "OOMKilled" : ended.exitCode() == 0 ? "Completed" : "Error";
+    String message =
+        ended.signal() == 0
+            ? ""
+            : "ended by signal %d (%s)".formatted(ended.signal(), Signals.name(ended.signal()));
+    return new ContainerRecord.Exited(
+        ended.exitCode(), reason, message, Optional.of(ended.startedAt()), ended.finishedAt());
+  }
+
+  private ContainerRecord.Exited unknown(ContainerRecord.Running running) {
+    return new ContainerRecord.Exited(
+        EXIT_UNKNOWN,
+        "Unknown",
+        "its unit is gone: it was stopped from outside, or the machine was restarted",
+        Optional.of(running.startedAt()),
+        max(clock.instant(), running.startedAt()));
+  }
+
+  private static Instant max(Instant one, Instant other) {
+    return one.isAfter(other) ? one : other;
+  }
+
+  /** Where the output of a container goes, and with which fields. */
+  ContainerOutput output(Container container) {
+    ContainerRecord record = container.record();
+    return OutputFields.output(record, container.sandbox().record(), container.unit());
+  }
+
+  /** The places of a container, all below the directory on the tmpfs. */
+  ContainerPlanner.Places places(ContainerId id) {
+    Path directory = configuration.runDirectory().resolve("containers").resolve(id.value());
+    return new ContainerPlanner.Places(
+        directory,
+        directory.resolve("rootfs"),
+        directory.resolve("stdout"),
+        directory.resolve("stderr"));
+  }
+
+  private void become(Container container, ContainerRecord record) {
+    records.store(record);
+    container.become(record);
+  }
+
+  private static void directories(Path... paths) {
+    for (Path path : paths) {
+      try {
+        Files.createDirectories(path);
+      } catch (IOException failure) {
+        throw new StageletException(
+            ErrorCode.INTERNAL,
+            "could not make %s: %s".formatted(path, StageletException.reason(failure)),
+            failure);
+      }
+    }
+  }
+
+  private static <T> T locked(Sandbox sandbox, Supplier<T> work) {
+    sandbox.lock().lock();
+    try {
+      return work.get();
+    } finally {
+      sandbox.lock().unlock();
+    }
+  }
+}

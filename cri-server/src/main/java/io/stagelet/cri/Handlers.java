@@ -1,0 +1,152 @@
+package io.stagelet.cri;
+
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.Stage1;
+import io.stagelet.stage0.spi.Stage1Host;
+import io.stagelet.stage0.spi.Stage1Provider;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * The handlers of the configuration, each with its stage1. A handler whose stage1 cannot be opened
+ * (its runtime is not installed, say) keeps the reason, and whoever asks for it gets it.
+ */
+final class Handlers implements AutoCloseable {
+  /** The annotation by which a pod picks a handler among those that are allowed for it. */
+  static final String ANNOTATION = "stagelet.io/stage1";
+
+  private sealed interface Opened {}
+
+  private record Ready(Stage1 stage1) implements Opened {}
+
+  private record Refused(StageletException reason) implements Opened {}
+
+  private final Map<String, Opened> handlers = new TreeMap<>();
+  private final String defaultHandler;
+  private final List<String> allowedByAnnotation;
+
+  /** Opens the stage1 of each configured handler. */
+  Handlers(Configuration configuration, Iterable<Stage1Provider> providers, Stage1Host host) {
+    this.defaultHandler = configuration.defaultHandler();
+    this.allowedByAnnotation =
+        configuration.handlers().entrySet().stream()
+            .filter(entry -> entry.getValue().annotation())
+            .map(Map.Entry::getKey)
+            .sorted()
+            .toList();
+    configuration
+        .handlers()
+        .forEach((name, handler) ->
+            handlers.put(name, open(name, handler, providers, host, configuration.runDirectory())));
+  }
+
+  private static Opened open(
+      String name,
+      Configuration.Handler handler,
+      Iterable<Stage1Provider> providers,
+      Stage1Host host,
+      Path runDirectory) {
+    for (Stage1Provider provider : providers) {
+      if (provider.name().equals(handler.stage1())) {
+        try {
+          return new Ready(
+              provider.open(
+                  name, handler.options(), host, runDirectory.resolve("handlers").resolve(name)));
+        } catch (StageletException failure) {
+          return new Refused(failure);
+        }
+      }
+    }
+    return new Refused(
+        new StageletException(
+            ErrorCode.UNIMPLEMENTED,
+            "handler '%s': there is no stage1 '%s' in this build"
+                .formatted(name, handler.stage1())));
+  }
+
+  /**
+   * The name of the handler for a pod: the annotation when there is one, else what kubelet says.
+   *
+   * @throws StageletException when there is no such handler, or the annotation names one that it
+   *     may not
+   */
+  String choose(SandboxRequest request) {
+    String annotated = request.annotations().get(ANNOTATION);
+    if (annotated != null) {
+      if (!allowedByAnnotation.contains(annotated)) {
+        throw new StageletException(
+            ErrorCode.PERMISSION_DENIED,
+            "the annotation %s asks for handler '%s', which may not be picked by annotation; those that may: %s"
+                .formatted(ANNOTATION, annotated, allowedByAnnotation));
+      }
+      return annotated;
+    }
+    String name = request.runtimeHandler().isEmpty() ? defaultHandler : request.runtimeHandler();
+    if (!handlers.containsKey(name)) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "there is no handler '%s'; the configuration has %s".formatted(name, handlers.keySet()));
+    }
+    return name;
+  }
+
+  /**
+   * The stage1 of a handler.
+   *
+   * @throws StageletException why it cannot be used
+   */
+  Stage1 stage1(String handler) {
+    return switch (handlers.get(handler)) {
+      case Ready(Stage1 stage1) -> stage1;
+      case Refused(StageletException reason) ->
+          throw new StageletException(
+              reason.code(),
+              "handler '%s' cannot be used: %s"
+                  .formatted(handler, StageletException.reason(reason)),
+              reason);
+      case null ->
+          throw new StageletException(
+              ErrorCode.FAILED_PRECONDITION,
+              "handler '%s' is not in the configuration any more; it has %s"
+                  .formatted(handler, handlers.keySet()));
+    };
+  }
+
+  /** Every handler that can be used, by name. */
+  Map<String, Stage1> usable() {
+    return handlers.entrySet().stream()
+        .filter(entry -> entry.getValue() instanceof Ready)
+        .collect(
+            Collectors.toMap(
+                Map.Entry::getKey,
+                entry -> ((Ready) entry.getValue()).stage1(),
+                (a, b) -> a,
+                TreeMap::new));
+  }
+
+  /** Why a handler cannot be used, by name. */
+  Map<String, String> refused() {
+    return handlers.entrySet().stream()
+        .filter(entry -> entry.getValue() instanceof Refused)
+        .collect(
+            Collectors.toMap(
+                Map.Entry::getKey,
+                entry -> StageletException.reason(((Refused) entry.getValue()).reason()),
+                (a, b) -> a,
+                TreeMap::new));
+  }
+
+  /** The name of the default handler. */
+  String defaultHandler() {
+    return defaultHandler;
+  }
+
+  @Override
+  public void close() {
+    usable().values().forEach(Stage1::close);
+  }
+}

@@ -1,0 +1,260 @@
+package io.stagelet.cri;
+
+import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.DurableFiles;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.SandboxId;
+import io.stagelet.stage0.spi.SandboxPlan;
+import io.stagelet.stage0.spi.Stage1;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Runs, stops and removes sandboxes. */
+final class SandboxLifecycle {
+  private static final Logger LOG = LoggerFactory.getLogger(SandboxLifecycle.class);
+  private static final String DEFAULT_SLICE = "stagelet.slice";
+  private static final long SHM_SIZE = 64L << 20;
+
+  private final Configuration configuration;
+  private final Handlers handlers;
+  private final Pods pods;
+  private final Records records;
+  private final SandboxFiles files;
+  private final Cni cni;
+  private final ContainerLifecycle containers;
+  private final Ids ids;
+  private final Clock clock;
+  private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
+
+  SandboxLifecycle(
+      Configuration configuration,
+      Handlers handlers,
+      Pods pods,
+      Records records,
+      SandboxFiles files,
+      Cni cni,
+      ContainerLifecycle containers,
+      Ids ids,
+      Clock clock) {
+    this.configuration = configuration;
+    this.handlers = handlers;
+    this.pods = pods;
+    this.records = records;
+    this.files = files;
+    this.cni = cni;
+    this.containers = containers;
+    this.ids = ids;
+    this.clock = clock;
+  }
+
+  /**
+   * Makes the sandbox that is asked for, or gives the one that was made for the same pod and
+   * attempt: kubelet repeats a call whose answer it did not get.
+   */
+  Sandbox run(SandboxRequest request) {
+    return running.once(
+        request.key(),
+        () ->
+            pods.sandboxes().stream()
+                .filter(sandbox -> sandbox.record().key().equals(request.key()))
+                .filter(sandbox -> sandbox.record().phase() == SandboxRecord.Phase.READY)
+                .findFirst()
+                .orElseGet(() -> make(request)));
+  }
+
+  private Sandbox make(SandboxRequest request) {
+    String handler = handlers.choose(request);
+    Stage1 stage1 = handlers.stage1(handler);
+    SandboxPlan plan = plan(request);
+    Optional<CniAttachment> network =
+        plan.networkNamespace().map(_ -> cni.planned(cni.network(), request.portMappings()));
+    SandboxRecord record =
+        new SandboxRecord(
+            plan,
+            handler,
+            request.runtimeHandler(),
+            request.key(),
+            SandboxRecord.Phase.CREATING,
+            clock.instant(),
+            request.labels(),
+            request.annotations(),
+            new SandboxRecord.NamespaceModes(
+                request.network().name(), request.pid().name(), request.ipc().name()),
+            network,
+            request.logDirectory());
+    Sandbox sandbox = new Sandbox(record, stage1);
+    try (CleanupStack undo = new CleanupStack()) {
+      undo.push("delete the record of " + plan.id(), () -> records.delete(plan.id()));
+      records.store(record);
+      files.write(plan, request.dns());
+      undo.push(
+          "delete " + plan.runDirectory(), () -> DurableFiles.deleteTree(plan.runDirectory()));
+      directory(plan.runDirectory());
+      stage1.startSandbox(plan);
+      undo.push("stop " + sandbox.unit(), () -> stage1.stopSandbox(plan));
+      if (network.isPresent()) {
+        record = record.with(Optional.of(cni.attach(target(record), network.get())));
+      }
+      record = record.with(SandboxRecord.Phase.READY);
+      records.store(record);
+      sandbox.become(record);
+      pods.add(sandbox);
+      undo.keep();
+    }
+    LOG.info(
+        "sandbox {} of pod {} is ready as {}",
+        plan.id().shortened(),
+        request.key(),
+        sandbox.unit());
+    return sandbox;
+  }
+
+  /** Kills what runs in it and takes it down, without grace; fine when it is down, or not known. */
+  void stop(Sandbox sandbox) {
+    for (Container container : pods.containersOf(sandbox)) {
+      containers.kill(container);
+    }
+    sandbox.lock().lock();
+    try {
+      takeDown(sandbox);
+    } finally {
+      sandbox.lock().unlock();
+    }
+  }
+
+  /** Stops it, removes its containers, and forgets it. */
+  void remove(Sandbox sandbox) {
+    stop(sandbox);
+    for (Container container : pods.containersOf(sandbox)) {
+      containers.remove(container);
+    }
+    sandbox.lock().lock();
+    try {
+      forget(sandbox.record());
+      pods.remove(sandbox);
+    } finally {
+      sandbox.lock().unlock();
+    }
+    LOG.info("sandbox {} is removed", sandbox.id().shortened());
+  }
+
+  /** Looks whether it is still up, after its unit has changed. */
+  void reconcile(Sandbox sandbox) {
+    sandbox.lock().lock();
+    try {
+      if (sandbox.record().phase() == SandboxRecord.Phase.READY
+          && !sandbox.stage1().isUp(sandbox.plan())) {
+        LOG.warn(
+            "sandbox {} is down: its unit {} was stopped from outside",
+            sandbox.id().shortened(),
+            sandbox.unit());
+        become(sandbox, sandbox.record().with(SandboxRecord.Phase.NOT_READY));
+      }
+    } finally {
+      sandbox.lock().unlock();
+    }
+  }
+
+  /** Undoes what a crash left of a sandbox that was being made. */
+  void undo(SandboxRecord record) {
+    takeDown(new Sandbox(record, handlers.stage1(record.handler())));
+    forget(record);
+  }
+
+  /**
+   * The network goes first, while its namespace is there. When a plugin fails, the sandbox stays as
+   * it is for kubelet's next try; its processes are gone already.
+   */
+  private void takeDown(Sandbox sandbox) {
+    SandboxRecord record = sandbox.record();
+    if (record.network().isPresent()) {
+      cni.detach(target(record), record.network().get());
+      record = record.with(Optional.empty());
+    }
+    sandbox.stage1().stopSandbox(sandbox.plan());
+    if (record != sandbox.record() || record.phase() != SandboxRecord.Phase.NOT_READY) {
+      become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
+      LOG.info("sandbox {} is stopped", sandbox.id().shortened());
+    }
+  }
+
+  private void become(Sandbox sandbox, SandboxRecord record) {
+    records.store(record);
+    sandbox.become(record);
+  }
+
+  private void forget(SandboxRecord record) {
+    DurableFiles.deleteTree(record.plan().runDirectory());
+    records.delete(record.plan().id());
+  }
+
+  private SandboxPlan plan(SandboxRequest request) {
+    if (request.userNamespace()) {
+      throw unsupported("a user namespace for the pod");
+    }
+    if (request.pid() == SandboxRequest.NamespaceMode.TARGET) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT, "a sandbox's PID namespace cannot be another container's");
+    }
+    boolean hostNetwork = request.network() == SandboxRequest.NamespaceMode.NODE;
+    SandboxId id = ids.sandbox();
+    Path runDirectory = configuration.runDirectory().resolve("sandboxes").resolve(id.value());
+    return new SandboxPlan(
+        id,
+        request.key().namespace(),
+        request.key().name(),
+        slice(request.cgroupParent()),
+        runDirectory,
+        hostNetwork || request.hostname().isEmpty()
+            ? Optional.empty()
+            : Optional.of(request.hostname()),
+        hostNetwork ? Optional.empty() : Optional.of(runDirectory.resolve("ns").resolve("net")),
+        request.ipc() == SandboxRequest.NamespaceMode.NODE,
+        request.pid() == SandboxRequest.NamespaceMode.POD,
+        request.sysctls(),
+        SHM_SIZE);
+  }
+
+  /**
+   * kubelet with the systemd driver names a slice, with or without the path of the slices above it.
+   */
+  private static String slice(String cgroupParent) {
+    if (cgroupParent.isEmpty()) {
+      return DEFAULT_SLICE;
+    }
+    String name = cgroupParent.substring(cgroupParent.lastIndexOf('/') + 1);
+    if (!name.endsWith(".slice")) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "cgroup_parent '%s' is not a slice; set kubelet's cgroupDriver to systemd"
+              .formatted(cgroupParent));
+    }
+    return name;
+  }
+
+  private static void directory(Path path) {
+    try {
+      Files.createDirectories(path);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not make %s: %s".formatted(path, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  private static Cni.Target target(SandboxRecord record) {
+    return new Cni.Target(
+        record.plan().id().value(), record.plan().networkNamespace().orElseThrow(), record.key());
+  }
+
+  private static StageletException unsupported(String what) {
+    return new StageletException(ErrorCode.UNIMPLEMENTED, what + " is not built yet");
+  }
+}

@@ -1,0 +1,14 @@
+package io.stagelet.cri.conformance;
+
+/**
+ * The runtime handler that sandboxes are run with.
+ *
+ * @param name as the runtime's configuration has it; empty for the runtime's default
+ */
+record Handler(String name) {
+  /** For a test's display name. */
+  @Override
+  public String toString() {
+    return name.isEmpty() ? "default handler" : name;
+  }
+}

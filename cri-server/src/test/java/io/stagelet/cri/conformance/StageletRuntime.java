@@ -1,0 +1,151 @@
+package io.stagelet.cri.conformance;
+
+import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.Command;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * {@code stagelet serve} of this build, run by systemd as a transient service with folders of its
+ * own, until it is closed.
+ */
+final class StageletRuntime implements RuntimeUnderTest {
+  private static final String UNIT =
+      "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
+  private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
+
+  private final CleanupStack cleanup;
+  private final Path state;
+  private final Path run;
+
+  private StageletRuntime(CleanupStack cleanup, Path state, Path run) {
+    this.cleanup = cleanup;
+    this.state = state;
+    this.run = run;
+  }
+
+  /** Starts it, and returns when it has said that it is ready. */
+  static StageletRuntime start() {
+    CleanupStack cleanup = new CleanupStack();
+    try {
+      Path state = folder(cleanup, Path.of("/var/lib"));
+      Path run = folder(cleanup, Path.of("/run"));
+      Path networks = Files.createDirectory(state.resolve("net.d"));
+      TestNetwork.writeTo(networks);
+      Path config = Files.writeString(state.resolve("stagelet.toml"), config(state, run, networks));
+      cleanup.push(
+          "forget a failed service", () -> Command.of("systemctl", "reset-failed", UNIT).run());
+      cleanup.push("stop the service", () -> Command.of("systemctl", "stop", UNIT).run());
+      serve(config);
+      return new StageletRuntime(cleanup, state, run);
+    } catch (IOException failure) {
+      cleanup.close();
+      throw new UncheckedIOException("could not prepare the folders of stagelet serve", failure);
+    } catch (RuntimeException failure) {
+      cleanup.close();
+      throw failure;
+    }
+  }
+
+  private static Path folder(CleanupStack cleanup, Path parent) throws IOException {
+    Path folder = Files.createTempDirectory(parent, "stagelet-conformance-");
+    cleanup.push(
+        "remove " + folder,
+        () -> Command.of("rm", "-rf", "--one-file-system", folder.toString()).runChecked());
+    return folder;
+  }
+
+  private static String config(Path state, Path run, Path networks) {
+    StringBuilder text =
+        new StringBuilder(
+            """
+            socket = "%s"
+            root = "%s/root"
+            run = "%s"
+            default-handler = "%s"
+
+            [cni]
+            conf-dir = "%s"
+            bin-dirs = ["%s"]
+            """
+                .formatted(
+                    run.resolve("stagelet.sock"),
+                    state,
+                    run,
+                    HANDLERS.getFirst().name(),
+                    networks,
+                    TestNetwork.PLUGINS));
+    for (Handler handler : HANDLERS) {
+      text.append(
+          """
+
+          [handlers.%1$s]
+          stage1 = "oci"
+          runtime = "/usr/bin/%1$s"
+          """
+              .formatted(handler.name()));
+    }
+    return text.toString();
+  }
+
+  private static void serve(Path config) {
+    Command.Outcome started =
+        Command.of(
+                "systemd-run",
+                "--unit=" + UNIT,
+                "--description=Stagelet under its conformance suite",
+                "-p",
+                "Type=notify",
+                "-p",
+                "NotifyAccess=main",
+                "-p",
+                "TimeoutStartSec=60s",
+                "-p",
+                "FileDescriptorStoreMax=4096",
+                "-p",
+                "LogRateLimitIntervalSec=1s",
+                "-p",
+                "LogRateLimitBurst=100000000",
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "io.stagelet.cri.Main",
+                "serve",
+                "--config",
+                config.toString())
+            .withDeadline(Duration.ofSeconds(90))
+            .run();
+    if (started.exitCode() != 0) {
+      throw new IllegalStateException(
+          "stagelet serve did not start: %s%n%s"
+              .formatted(
+                  started.complaint(),
+                  Command.of("journalctl", "-u", UNIT, "-o", "cat", "-n", "100").run().text()));
+    }
+  }
+
+  @Override
+  public Path socket() {
+    return run.resolve("stagelet.sock");
+  }
+
+  @Override
+  public List<Handler> handlers() {
+    return HANDLERS;
+  }
+
+  @Override
+  public Leftovers leftovers() {
+    return Leftovers.onTheNode(List.of(state, run));
+  }
+
+  @Override
+  public void close() {
+    cleanup.close();
+  }
+}

@@ -1,0 +1,340 @@
+package io.stagelet.journal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.stagelet.linux.Command;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The relay with the machine's systemd and journald, carrying what real processes write. */
+class RelayIT {
+  private static final Duration LONG = Duration.ofMinutes(2);
+
+  private static final DescriptorKeeper NOBODY =
+      new DescriptorKeeper() {
+        @Override
+        public void keep(String name, int fd) {}
+
+        @Override
+        public void forget(String name) {}
+      };
+
+  private final String id = UUID.randomUUID().toString().replace("-", "");
+  private final String unit = "ctr-" + id + ".service";
+
+  /** Not in /tmp: processes of units must reach it. */
+  private final Path run = Path.of("/run/relay-it-" + id);
+
+  private final List<String> units = new ArrayList<>();
+  @TempDir Path directory;
+  private Journal journal;
+  private Relay relay;
+  private ContainerOutput output;
+  private Path log;
+
+  @BeforeEach
+  void start() {
+    log = directory.resolve("logs/web/0.log");
+    journal = Journal.open(Journal.SOCKET);
+    relay = new Relay(journal, NOBODY, run.resolve("relay"), Clock.systemUTC());
+    output =
+        new ContainerOutput(
+            id,
+            run.resolve("fifos/out"),
+            run.resolve("fifos/err"),
+            Optional.of(log),
+            new ContainerFields(
+                    unit, id, "web", "nginx:1", "default", "web-0", "uid-1", "web", 2, Map.of())
+                .toMap());
+  }
+
+  @AfterEach
+  void stop() throws IOException {
+    for (String started : units) {
+      Command.of("systemctl", "stop", started).run();
+      Command.of("systemctl", "reset-failed", started).run();
+    }
+    relay.close();
+    journal.close();
+    io.stagelet.linux.DurableFiles.deleteTree(run);
+  }
+
+  @Test
+  void carriesWhatAUnitOfAnotherUserWritesAlsoWhenItOpensItsOutputAnew() {
+    relay.open(output);
+    Command.of(
+            "systemd-run",
+            "--wait",
+            "--quiet",
+            "--unit=" + unit,
+            "--property=User=nobody",
+            "--property=StandardOutput=file:" + output.stdoutFifo(),
+            "--property=StandardError=file:" + output.stderrFifo(),
+            "--property=ExecStartPre=/bin/echo before",
+            "--property=ExecStopPost=/bin/echo after",
+            "/bin/sh",
+            "-c",
+            "echo plain; echo reopened > /dev/stdout; echo wrong > /dev/stderr; printf 'no end'")
+        .runChecked();
+    assertThat(relay.finish(id, LONG)).isTrue();
+    assertThat(logLines("stdout")).containsExactly("before", "plain", "reopened", "no endafter");
+    assertThat(logLines("stderr")).containsExactly("wrong");
+    assertThat(ofStream("stdout")).containsExactly("before", "plain", "reopened", "no endafter");
+    assertThat(ofStream("stderr")).containsExactly("wrong");
+    assertThat(journalctl("--output=cat", "--unit=" + unit, "_COMM=java"))
+        .as("found by the unit's name")
+        .hasSize(5);
+    assertThat(
+            journalctl(
+                "--output=cat",
+                "--output-fields="
+                    + "PRIORITY,IMAGE_NAME,K8S_NAMESPACE_NAME,K8S_POD_NAME,K8S_CONTAINER_ATTEMPT",
+                "CONTAINER_ID_FULL=" + id,
+                "STREAM=stderr"))
+        .containsExactlyInAnyOrder("3", "nginx:1", "default", "web-0", "2");
+  }
+
+  @Test
+  void keepsBinaryOutputByteForByte() throws IOException {
+    relay.open(output);
+    byte[] bytes = {0, 1, (byte) 0xff, (byte) 0xc3, '\r', 27, '[', '0', 'm', '\n'};
+    try (OutputStream writer = Files.newOutputStream(output.stdoutFifo())) {
+      writer.write(bytes);
+    }
+    assertThat(relay.finish(id, LONG)).isTrue();
+    assertThat(CriLog.output(CriLog.read(log), "stdout")).isEqualTo(bytes);
+    Command.of("journalctl", "--sync").runChecked();
+    assertThat(
+            Command.of("journalctl", "--quiet", "--all", "--output=cat", "CONTAINER_ID_FULL=" + id)
+                .runChecked()
+                .output())
+        .isEqualTo(bytes);
+  }
+
+  @Test
+  void slowsTheContainerWhileTheDiskIsFullAndLosesNothing() throws Exception {
+    Path small = directory.resolve("small");
+    Files.createDirectories(small);
+    Command.of("mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", small.toString()).runChecked();
+    try {
+      Path file = small.resolve("0.log");
+      output =
+          new ContainerOutput(
+              id, output.stdoutFifo(), output.stderrFifo(), Optional.of(file), output.fields());
+      relay.open(output);
+      Process writer =
+          new ProcessBuilder("seq", "1", "100000")
+              .redirectOutput(output.stdoutFifo().toFile())
+              .start();
+      await().atMost(LONG).until(() -> relay.counters().stalledStreams() == 1);
+      await().during(Duration.ofSeconds(1)).until(writer::isAlive);
+      assertThat(CriLog.read(file)).as("ends with a whole line").isNotEmpty();
+      Command.of("mount", "-o", "remount,size=64M", small.toString()).runChecked();
+      assertThat(relay.finish(id, LONG)).isTrue();
+      assertThat(CriLog.read(file)).extracting(CriLog.Line::string).isEqualTo(numbers(100_000));
+      assertThat(ofStream("stdout")).isEqualTo(numbers(100_000));
+      assertThat(
+              journalctl("--output=cat", "--grep=output of container", "CONTAINER_ID_FULL=" + id))
+          .hasSize(2)
+          .anySatisfy(text -> assertThat(text).contains("waits").contains("no space left"))
+          .anySatisfy(text -> assertThat(text).contains("goes on"));
+    } finally {
+      Command.of("umount", small.toString()).runChecked();
+    }
+  }
+
+  @Test
+  void losesAndDoublesNothingWhenItIsKilledAndJournaldRestartedUnderLoad() throws Exception {
+    int containers = 10;
+    int lines = 100_000;
+    startProcess(containers);
+    List<Process> writers = new ArrayList<>();
+    for (ContainerOutput each : RelayProcess.outputs(directory, containers, id)) {
+      writers.add(
+          new ProcessBuilder("seq", "1", Integer.toString(lines))
+              .redirectOutput(each.stdoutFifo().toFile())
+              .start());
+    }
+    awaitLines(1, 5_000);
+    kill();
+    awaitLines(2, 30_000);
+    Command.of("systemctl", "restart", "systemd-journald").runChecked();
+    awaitLines(3, 50_000);
+    kill();
+    for (Process writer : writers) {
+      assertThat(writer.waitFor(120, java.util.concurrent.TimeUnit.SECONDS)).isTrue();
+    }
+    finishProcess();
+    for (ContainerOutput each : RelayProcess.outputs(directory, containers, id)) {
+      assertThat(CriLog.read(logFile(each)))
+          .as("log file of " + each.id())
+          .extracting(CriLog.Line::string)
+          .isEqualTo(numbers(lines));
+      assertThat(journalOf(each.id())).as("journal of " + each.id()).isEqualTo(numbers(lines));
+    }
+  }
+
+  @Test
+  void losesAndDoublesNothingOfSingleBytesWhenItIsKilled() throws Exception {
+    startProcess(1);
+    ContainerOutput one = RelayProcess.outputs(directory, 1, id).getFirst();
+    Process writer =
+        new ProcessBuilder("sh", "-c", "seq 1 30000 | dd bs=1 status=none")
+            .redirectOutput(one.stdoutFifo().toFile())
+            .start();
+    for (int round = 1; round <= 5; round++) {
+      awaitLines(0, 200 * round * round);
+      kill();
+    }
+    assertThat(writer.waitFor(120, java.util.concurrent.TimeUnit.SECONDS)).isTrue();
+    finishProcess();
+    assertThat(CriLog.read(logFile(one)))
+        .extracting(CriLog.Line::string)
+        .isEqualTo(numbers(30_000));
+    assertThat(journalOf(one.id())).isEqualTo(numbers(30_000));
+  }
+
+  @Test
+  void losesAndDoublesNothingOfLongLinesWhenItIsKilled() throws Exception {
+    startProcess(1);
+    ContainerOutput one = RelayProcess.outputs(directory, 1, id).getFirst();
+    Process writer =
+        new ProcessBuilder(
+                "sh",
+                "-c",
+                "for i in 1 2 3 4; do head -c 10000000 /dev/zero | tr '\\0' $i; echo; done")
+            .redirectOutput(one.stdoutFifo().toFile())
+            .start();
+    for (int round = 1; round <= 3; round++) {
+      awaitLines(0, 300 * round);
+      kill();
+    }
+    assertThat(writer.waitFor(120, java.util.concurrent.TimeUnit.SECONDS)).isTrue();
+    finishProcess();
+    StringBuilder expected = new StringBuilder();
+    for (int i = 1; i <= 4; i++) {
+      expected.append(Integer.toString(i).repeat(10_000_000)).append('\n');
+    }
+    assertThat(
+            new String(CriLog.output(CriLog.read(logFile(one)), "stdout"), StandardCharsets.UTF_8)
+                .contentEquals(expected))
+        .isTrue();
+    assertThat(
+            String.join("", journalOf(one.id()))
+                .contentEquals(expected.toString().replace("\n", "")))
+        .isTrue();
+  }
+
+  private void startProcess(int containers) {
+    String name = "relay-it-" + id + ".service";
+    Command.of(
+            "systemd-run",
+            "--quiet",
+            "--unit=" + name,
+            "--service-type=notify",
+            "--property=FileDescriptorStoreMax=100",
+            "--property=Restart=always",
+            "--property=RestartSec=0",
+            "--property=StartLimitIntervalSec=0",
+            "--property=LogRateLimitIntervalSec=1s",
+            "--property=LogRateLimitBurst=100000000",
+            "--property=LimitNOFILE=10000",
+            Path.of(System.getProperty("java.home"), "bin/java").toString(),
+            "--enable-native-access=ALL-UNNAMED",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            System.getProperty("java.class.path"),
+            RelayProcess.class.getName(),
+            directory.toString(),
+            Integer.toString(containers),
+            id)
+        .withDeadline(LONG)
+        .runChecked();
+    units.add(name);
+  }
+
+  /** Kills the relay's process, the next one if it is just between two. */
+  private void kill() {
+    await()
+        .atMost(LONG)
+        .pollInterval(Duration.ofMillis(5))
+        .until(() ->
+            Command.of("systemctl", "kill", "--kill-whom=main", "--signal=KILL", units.getFirst())
+                    .run()
+                    .exitCode()
+                == 0);
+  }
+
+  /** Waits until a container's file has so many lines. */
+  private void awaitLines(int container, int atLeast) {
+    ContainerOutput one = RelayProcess.outputs(directory, container + 1, id).get(container);
+    await()
+        .atMost(LONG)
+        .pollInterval(Duration.ofMillis(2))
+        .until(() -> {
+          try (BufferedReader lines =
+              Files.newBufferedReader(logFile(one), StandardCharsets.ISO_8859_1)) {
+            return lines.lines().limit(atLeast).count() >= atLeast;
+          }
+        });
+  }
+
+  private void finishProcess() throws IOException {
+    Files.writeString(directory.resolve("finish"), "");
+    Path finished = directory.resolve("finished");
+    await().atMost(LONG).until(() -> Files.exists(finished) && Files.size(finished) > 0);
+    assertThat(Files.readString(finished)).startsWith("true ");
+  }
+
+  private static Path logFile(ContainerOutput output) {
+    return output.logFile().orElseThrow();
+  }
+
+  private List<String> logLines(String stream) {
+    return CriLog.read(log).stream()
+        .filter(line -> line.stream().equals(stream))
+        .map(CriLog.Line::string)
+        .toList();
+  }
+
+  private List<String> ofStream(String stream) {
+    return journalctl("--output=cat", "CONTAINER_ID_FULL=" + id, "STREAM=" + stream);
+  }
+
+  private List<String> journalOf(String containerId) {
+    return journalctl("--output=cat", "CONTAINER_ID_FULL=" + containerId, "STREAM=stdout");
+  }
+
+  private static List<String> journalctl(String... arguments) {
+    Command.of("journalctl", "--sync").runChecked();
+    List<String> all = new ArrayList<>(List.of("journalctl", "--quiet", "--all"));
+    all.addAll(List.of(arguments));
+    return Command.of(all)
+        .withOutputLimit(200 << 20)
+        .withDeadline(LONG)
+        .runChecked()
+        .text()
+        .lines()
+        .toList();
+  }
+
+  private static List<String> numbers(int upTo) {
+    return java.util.stream.IntStream.rangeClosed(1, upTo).mapToObj(Integer::toString).toList();
+  }
+}

@@ -1,0 +1,370 @@
+package io.stagelet.linux;
+
+import java.lang.foreign.AddressLayout;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+
+/** Mounts in this process's mount namespace ({@code mount(2)}, {@code fsopen(2)}). */
+public final class Mounts {
+  private static final long MS_REMOUNT = 0x20;
+  private static final long MS_BIND = 0x1000;
+  private static final long MS_REC = 0x4000;
+
+  private static final int MNT_DETACH = 2;
+  private static final int UMOUNT_NOFOLLOW = 8;
+
+  // numbers of system calls, the same on every architecture
+  private static final long SYS_MOVE_MOUNT = 429;
+  private static final long SYS_FSOPEN = 430;
+  private static final long SYS_FSCONFIG = 431;
+  private static final long SYS_FSMOUNT = 432;
+
+  private static final int FSOPEN_CLOEXEC = 1;
+  private static final int FSMOUNT_CLOEXEC = 1;
+  private static final int FSCONFIG_SET_FLAG = 0;
+  private static final int FSCONFIG_SET_STRING = 1;
+  private static final int FSCONFIG_CMD_CREATE = 6;
+  private static final int MOVE_MOUNT_F_EMPTY_PATH = 4;
+
+  /** What fsconfig takes as a string, with its end. */
+  private static final int FSCONFIG_STRING_MAX = 256;
+
+  /** What mount(2) takes as options, with their end: one page. */
+  private static final int OPTIONS_MAX = 4096;
+
+  private static final AddressLayout POINTER = ValueLayout.ADDRESS;
+  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+  private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+  private static final MethodHandle MOUNT =
+      Libc.function("mount", FunctionDescriptor.of(INT, POINTER, POINTER, POINTER, LONG, POINTER));
+  private static final MethodHandle UMOUNT2 =
+      Libc.function("umount2", FunctionDescriptor.of(INT, POINTER, INT));
+  private static final MethodHandle READ =
+      Libc.function("read", FunctionDescriptor.of(LONG, INT, POINTER, LONG));
+
+  /** syscall(2) with up to five arguments; those that a call does not have are ignored. */
+  private static final MethodHandle SYSCALL =
+      Libc.function("syscall", FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG), 1);
+
+  private Mounts() {}
+
+  /** Mounts a filesystem of this type; {@code options} are the filesystem's own, may be empty. */
+  public static void mount(
+      String type, String source, Path target, Set<MountFlag> flags, String options) {
+    call(source, target, type, MountFlag.bits(flags), options);
+  }
+
+  /** Shows {@code source} (a file or directory) at {@code target} too. */
+  public static void bind(Path source, Path target) {
+    call(source.toString(), target, null, MS_BIND, null);
+  }
+
+  /** The same, with all that is mounted below {@code source}. */
+  public static void bindRecursively(Path source, Path target) {
+    call(source.toString(), target, null, MS_BIND | MS_REC, null);
+  }
+
+  /**
+   * Gives the mount at {@code target} exactly these flags; the filesystem's others mounts keep
+   * theirs.
+   */
+  public static void remount(Path target, Set<MountFlag> flags) {
+    call("none", target, null, MS_REMOUNT | MS_BIND | MountFlag.bits(flags), null);
+  }
+
+  /** Sets the propagation of the mount at {@code target}. */
+  public static void propagation(Path target, MountPropagation propagation) {
+    call("none", target, null, propagation.bit(), null);
+  }
+
+  /** The same, with all mounts below it. */
+  public static void propagationRecursively(Path target, MountPropagation propagation) {
+    call("none", target, null, propagation.bit() | MS_REC, null);
+  }
+
+  /**
+   * Mounts an overlay filesystem. Hundreds of lower directories are fine where the kernel takes
+   * them one by one (6.5), and some 200 before.
+   */
+  public static void overlay(OverlayLayers layers, Path target, Set<MountFlag> flags) {
+    try (OverlayPaths paths = new OverlayPaths()) {
+      if (!overlayOneByOne(layers, target, flags, paths)) {
+        overlayAtOnce(layers, target, flags, paths);
+      }
+    }
+  }
+
+  /**
+   * Unmounts the topmost mount at {@code target}; a link there is not followed.
+   *
+   * @return false when nothing is mounted there, or nothing is there at all
+   * @throws SystemCallException with EBUSY when it is in use
+   */
+  public static boolean unmount(Path target) {
+    return unmount(target, UMOUNT_NOFOLLOW);
+  }
+
+  /** The same, now for the names and later for those who still use it; never busy. */
+  public static boolean detach(Path target) {
+    return unmount(target, UMOUNT_NOFOLLOW | MNT_DETACH);
+  }
+
+  private static boolean unmount(Path target, int flags) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      int result = (int) UMOUNT2.invokeExact(errno, arena.allocateFrom(target.toString()), flags);
+      if (result == 0) {
+        return true;
+      }
+      int error = Libc.errno(errno);
+      if (error == Errno.EINVAL || error == Errno.ENOENT) {
+        return false;
+      }
+      throw new SystemCallException("unmount", target.toString(), error);
+    } catch (SystemCallException refused) {
+      throw refused;
+    } catch (Throwable failure) {
+      throw Libc.unexpected(failure);
+    }
+  }
+
+  private static void call(
+      String source, Path target, @Nullable String type, long flags, @Nullable String options) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      int result =
+          (int)
+              MOUNT.invokeExact(
+                  errno,
+                  arena.allocateFrom(source),
+                  arena.allocateFrom(target.toString()),
+                  orNull(arena, type),
+                  flags,
+                  orNull(arena, options));
+      if (result != 0) {
+        throw new SystemCallException(
+            "mount of " + source,
+            "%s at %s".formatted(type == null ? "it" : type, target),
+            Libc.errno(errno));
+      }
+    } catch (SystemCallException refused) {
+      throw refused;
+    } catch (Throwable failure) {
+      throw Libc.unexpected(failure);
+    }
+  }
+
+  private static MemorySegment orNull(Arena arena, @Nullable String text) {
+    return text == null ? MemorySegment.NULL : arena.allocateFrom(text);
+  }
+
+  /** Through the new mount calls; false where this kernel lacks them or the option. */
+  private static boolean overlayOneByOne(
+      OverlayLayers layers, Path target, Set<MountFlag> flags, OverlayPaths paths) {
+    int context = (int) syscall(SYS_FSOPEN, paths.text("overlay"), FSOPEN_CLOEXEC, 0, 0, 0);
+    if (context == -Errno.ENOSYS) {
+      return false;
+    }
+    if (context < 0) {
+      throw new SystemCallException("fsopen", "overlay", -context);
+    }
+    paths.closeLater(context);
+    IntFunction<SystemCallException> refused =
+        error ->
+            new SystemCallException("overlay mount", target + said(context, paths.arena), error);
+
+    if (set(context, "source", "stagelet", paths) < 0) {
+      return false;
+    }
+    boolean first = true;
+    for (Path lower : layers.lower()) {
+      int failed = set(context, "lowerdir+", paths.shown(lower, FSCONFIG_STRING_MAX), paths);
+      if (failed == -Errno.EINVAL && first) {
+        return false;
+      }
+      if (failed < 0) {
+        throw refused.apply(-failed);
+      }
+      first = false;
+    }
+    List<String[]> options = new ArrayList<>();
+    layers
+        .upper()
+        .ifPresent(upper -> {
+          options.add(
+              new String[] {"upperdir", paths.shown(upper.directory(), FSCONFIG_STRING_MAX)});
+          options.add(new String[] {"workdir", paths.shown(upper.work(), FSCONFIG_STRING_MAX)});
+          options.add(new String[] {"index", "off"});
+        });
+    for (String[] option : options) {
+      int failed = set(context, option[0], option[1], paths);
+      if (failed < 0) {
+        throw refused.apply(-failed);
+      }
+    }
+    if (layers.temporary() && layers.upper().isPresent()) {
+      long failed =
+          syscall(SYS_FSCONFIG, context, FSCONFIG_SET_FLAG, paths.text("volatile").address(), 0, 0);
+      if (failed < 0) {
+        throw refused.apply((int) -failed);
+      }
+    }
+    long created = syscall(SYS_FSCONFIG, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
+    if (created < 0) {
+      throw refused.apply((int) -created);
+    }
+    int mount =
+        (int) syscall(SYS_FSMOUNT, context, FSMOUNT_CLOEXEC, MountFlag.attributes(flags), 0, 0);
+    if (mount < 0) {
+      throw refused.apply(-mount);
+    }
+    paths.closeLater(mount);
+    long moved =
+        syscall(
+            SYS_MOVE_MOUNT,
+            mount,
+            paths.text("").address(),
+            FileCalls.AT_FDCWD,
+            paths.text(target.toString()).address(),
+            MOVE_MOUNT_F_EMPTY_PATH);
+    if (moved < 0) {
+      throw refused.apply((int) -moved);
+    }
+    return true;
+  }
+
+  private static int set(int context, String key, String value, OverlayPaths paths) {
+    return (int)
+        syscall(
+            SYS_FSCONFIG,
+            context,
+            FSCONFIG_SET_STRING,
+            paths.text(key).address(),
+            paths.text(value).address(),
+            0);
+  }
+
+  /** Through mount(2), with all options in one page. */
+  static void overlayAtOnce(
+      OverlayLayers layers, Path target, Set<MountFlag> flags, OverlayPaths paths) {
+    // the shortest name a directory can have: its descriptor's
+    StringBuilder options = new StringBuilder("lowerdir=");
+    for (Path lower : layers.lower()) {
+      options.append(paths.shown(lower, 0)).append(':');
+    }
+    options.setLength(options.length() - 1);
+    layers
+        .upper()
+        .ifPresent(upper ->
+            options
+                .append(",upperdir=")
+                .append(paths.shown(upper.directory(), 0))
+                .append(",workdir=")
+                .append(paths.shown(upper.work(), 0))
+                .append(",index=off"));
+    if (layers.temporary() && layers.upper().isPresent()) {
+      options.append(",volatile");
+    }
+    if (options.length() >= OPTIONS_MAX) {
+      throw new StageletException(
+          ErrorCode.RESOURCE_EXHAUSTED,
+          "cannot mount %s: %d layers are more than this kernel takes; Linux 6.5 and later take 500"
+              .formatted(target, layers.lower().size()));
+    }
+    call("stagelet", target, "overlay", MountFlag.bits(flags), options.toString());
+  }
+
+  /** What the kernel has to say of a failed mount, from its context's log ("e overlay: ..."). */
+  private static String said(int context, Arena arena) {
+    StringBuilder said = new StringBuilder();
+    MemorySegment errno = Libc.errnoSegment(arena);
+    MemorySegment buffer = arena.allocate(1024);
+    for (int messages = 0; messages < 8; messages++) {
+      long length;
+      try {
+        length = (long) READ.invokeExact(errno, context, buffer, buffer.byteSize());
+      } catch (Throwable failure) {
+        throw Libc.unexpected(failure);
+      }
+      if (length <= 0) {
+        break;
+      }
+      byte[] bytes = buffer.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE);
+      said.append(said.isEmpty() ? " (the kernel says: " : "; ")
+          .append(new String(bytes, StandardCharsets.UTF_8).strip());
+    }
+    return said.isEmpty() ? "" : said.append(')').toString();
+  }
+
+  private static long syscall(
+      long number, MemorySegment first, long second, long third, long fourth, long fifth) {
+    return syscall(number, first.address(), second, third, fourth, fifth);
+  }
+
+  private static long syscall(
+      long number, long first, long second, long third, long fourth, long fifth) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      long result = (long) SYSCALL.invokeExact(errno, number, first, second, third, fourth, fifth);
+      return result < 0 ? -Libc.errno(errno) : result;
+    } catch (Throwable failure) {
+      throw Libc.unexpected(failure);
+    }
+  }
+
+  /** The strings and descriptors of one overlay mount, until it is done. */
+  static final class OverlayPaths implements AutoCloseable {
+    private final Arena arena = Arena.ofConfined();
+    private final FileCalls calls = new FileCalls();
+    private final List<Integer> open = new ArrayList<>();
+
+    MemorySegment text(String text) {
+      return arena.allocateFrom(text);
+    }
+
+    void closeLater(int fd) {
+      open.add(fd);
+    }
+
+    /**
+     * A name for the kernel: the path itself where it fits and needs no escapes, or else that of a
+     * descriptor for it.
+     */
+    String shown(Path path, int limit) {
+      String name = path.toAbsolutePath().toString();
+      boolean plain = name.chars().noneMatch(c -> c == ':' || c == ',' || c == '\\' || c > 126);
+      if (plain && name.length() < limit) {
+        return name;
+      }
+      int fd =
+          calls.openat(
+              FileCalls.AT_FDCWD,
+              new String(name.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1),
+              FileCalls.O_PATH | FileCalls.O_DIRECTORY,
+              0);
+      if (fd < 0) {
+        throw new SystemCallException("open", name, -fd);
+      }
+      open.add(fd);
+      return "/proc/self/fd/" + fd;
+    }
+
+    @Override
+    public void close() {
+      open.forEach(calls::closeDescriptor);
+      calls.close();
+      arena.close();
+    }
+  }
+}

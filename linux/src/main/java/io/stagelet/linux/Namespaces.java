@@ -1,0 +1,284 @@
+package io.stagelet.linux;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+
+/**
+ * Network, IPC and UTS namespaces ({@code namespaces(7)}), made and entered without a subprocess.
+ *
+ * <p>{@code unshare(2)} and {@code setns(2)} change the calling thread only, for these kinds. So
+ * the work is done on a platform thread of its own, which is never used again and takes its
+ * namespaces with it when it ends; what is to stay is pinned by a bind mount. Mount and PID
+ * namespaces cannot be had this way.
+ */
+public final class Namespaces {
+  /** The kinds that a single thread can change. */
+  public enum Kind {
+    NETWORK("net", 0x4000_0000),
+    IPC("ipc", 0x0800_0000),
+    UTS("uts", 0x0400_0000);
+
+    private final String file;
+    private final int flag;
+
+    Kind(String file, int flag) {
+      this.file = file;
+      this.flag = flag;
+    }
+
+    /** The name of its file below {@code /proc/PID/ns}. */
+    public String file() {
+      return file;
+    }
+  }
+
+  /** What is done inside new namespaces before they are pinned. */
+  @FunctionalInterface
+  public interface SetUp {
+    void run() throws Exception;
+  }
+
+  private static final int SOCKET_INTERNET = 2;
+  private static final int SOCKET_DATAGRAM = 2 | 0x80000; // SOCK_DGRAM | SOCK_CLOEXEC
+  private static final long SIOCGIFFLAGS = 0x8913;
+  private static final long SIOCSIFFLAGS = 0x8914;
+  private static final short IFF_UP = 1;
+  private static final int IFREQ_SIZE = 40;
+  private static final int IFREQ_FLAGS = 16;
+  private static final int OPEN_READ_ONLY = 0x80000; // O_RDONLY | O_CLOEXEC
+
+  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+  private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+  private static final MethodHandle UNSHARE =
+      Libc.function("unshare", FunctionDescriptor.of(INT, INT));
+  private static final MethodHandle SETNS =
+      Libc.function("setns", FunctionDescriptor.of(INT, INT, INT));
+  private static final MethodHandle SETHOSTNAME =
+      Libc.function("sethostname", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, LONG));
+  private static final MethodHandle SOCKET =
+      Libc.function("socket", FunctionDescriptor.of(INT, INT, INT, INT));
+  private static final MethodHandle IOCTL =
+      Libc.function("ioctl", FunctionDescriptor.of(INT, INT, LONG, ValueLayout.ADDRESS), 2);
+  private static final MethodHandle OPEN =
+      Libc.function("open", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT), 2);
+  private static final MethodHandle CLOSE = Libc.function("close", FunctionDescriptor.of(INT, INT));
+
+  private Namespaces() {}
+
+  /**
+   * Makes new namespaces and pins each of them to a file.
+   *
+   * @param pins where each is pinned; the files are made, their directory exists
+   * @param setUp runs inside the new namespaces, on their thread; {@link #hostname}, {@link
+   *     #sysctl} and {@link #loopbackUp} are meant for it
+   * @throws StageletException when one cannot be made or set up; then none is pinned
+   */
+  public static void create(Map<Kind, Path> pins, SetUp setUp) {
+    Map<Kind, Path> ordered = new LinkedHashMap<>(pins);
+    onItsOwnThread(
+        "make namespaces " + ordered.keySet(),
+        () -> {
+          unshare(ordered.keySet().stream().mapToInt(kind -> kind.flag).reduce(0, (a, b) -> a | b));
+          setUp.run();
+          try (CleanupStack undo = new CleanupStack()) {
+            for (Map.Entry<Kind, Path> pin : ordered.entrySet()) {
+              Files.write(pin.getValue(), new byte[0], StandardOpenOption.CREATE);
+              Mounts.bind(Path.of("/proc/thread-self/ns", pin.getKey().file()), pin.getValue());
+              undo.push("unpin " + pin.getValue(), () -> unpin(pin.getValue()));
+            }
+            undo.keep();
+          }
+          return pins;
+        });
+  }
+
+  /**
+   * Takes a pin away and removes its file; fine when it is gone. The namespace ends with its last
+   * process.
+   */
+  public static void unpin(Path pin) {
+    Mounts.detach(pin);
+    try {
+      Files.deleteIfExists(pin);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not remove %s: %s".formatted(pin, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /**
+   * Runs {@code work} inside the namespace pinned at {@code pin}.
+   *
+   * @throws StageletException what {@code work} throws as such, or its failure wrapped
+   */
+  public static <T> T inside(Kind kind, Path pin, Callable<T> work) {
+    return onItsOwnThread(
+        "enter " + pin,
+        () -> {
+          enter(kind, pin);
+          return work.call();
+        });
+  }
+
+  /**
+   * Sets the host name of this thread's UTS namespace ({@code sethostname(2)}; at most 64 bytes).
+   */
+  public static void hostname(String name) {
+    byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment text = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
+      check(
+          (int) SETHOSTNAME.invokeExact(errno, text, (long) bytes.length),
+          errno,
+          "sethostname",
+          name);
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  /**
+   * Sets a kernel parameter of this thread's namespaces.
+   *
+   * @param name dotted, or with slashes where a part of it has a dot ({@code sysctl.d(5)})
+   * @throws StageletException {@code INVALID_ARGUMENT} when there is no such parameter or it
+   *     refuses the value
+   */
+  public static void sysctl(String name, String value) {
+    String relative = name.indexOf('/') >= 0 ? name : name.replace('.', '/');
+    Path root = Path.of("/proc/sys");
+    Path file = root.resolve(relative).normalize();
+    if (!file.startsWith(root) || file.equals(root)) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT, "'%s' is not the name of a sysctl".formatted(name));
+    }
+    try {
+      Files.writeString(file, value, StandardOpenOption.WRITE);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "could not set the sysctl %s to '%s': %s"
+              .formatted(name, value, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /** Brings up the loopback interface of this thread's network namespace ({@code netdevice(7)}). */
+  public static void loopbackUp() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      int socket =
+          check(
+              (int) SOCKET.invokeExact(errno, SOCKET_INTERNET, SOCKET_DATAGRAM, 0),
+              errno,
+              "socket",
+              "AF_INET");
+      try {
+        MemorySegment request = arena.allocate(IFREQ_SIZE, 8);
+        request.setString(0, "lo");
+        check(
+            (int) IOCTL.invokeExact(errno, socket, SIOCGIFFLAGS, request),
+            errno,
+            "ioctl(SIOCGIFFLAGS)",
+            "lo");
+        short flags = request.get(ValueLayout.JAVA_SHORT, IFREQ_FLAGS);
+        request.set(ValueLayout.JAVA_SHORT, IFREQ_FLAGS, (short) (flags | IFF_UP));
+        check(
+            (int) IOCTL.invokeExact(errno, socket, SIOCSIFFLAGS, request),
+            errno,
+            "ioctl(SIOCSIFFLAGS)",
+            "lo");
+      } finally {
+        check((int) CLOSE.invokeExact(errno, socket), errno, "close", "a socket");
+      }
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  private static void unshare(int flags) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      check((int) UNSHARE.invokeExact(errno, flags), errno, "unshare", "namespaces");
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  private static void enter(Kind kind, Path pin) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment path = arena.allocateFrom(pin.toString());
+      int fd =
+          check((int) OPEN.invokeExact(errno, path, OPEN_READ_ONLY), errno, "open", pin.toString());
+      try {
+        check((int) SETNS.invokeExact(errno, fd, kind.flag), errno, "setns", pin.toString());
+      } finally {
+        check((int) CLOSE.invokeExact(errno, fd), errno, "close", pin.toString());
+      }
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  /**
+   * The work is short: an interrupt of the caller waits until it is done, so that nobody has to
+   * guess how far it got.
+   */
+  private static <T> T onItsOwnThread(String what, Callable<T> work) {
+    FutureTask<T> task = new FutureTask<>(work);
+    Thread.ofPlatform().name("namespace").daemon().start(task);
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          return task.get();
+        } catch (InterruptedException later) {
+          interrupted = true;
+        }
+      }
+    } catch (ExecutionException failure) {
+      if (failure.getCause() instanceof StageletException known) {
+        throw known;
+      }
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not %s: %s".formatted(what, StageletException.reason(failure)),
+          failure);
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private static int check(int result, MemorySegment errno, String call, String subject) {
+    if (result < 0) {
+      throw new SystemCallException(call, subject, Libc.errno(errno));
+    }
+    return result;
+  }
+
+  private static RuntimeException passOn(Throwable failure) {
+    if (failure instanceof StageletException known) {
+      return known;
+    }
+    throw Libc.unexpected(failure);
+  }
+}

@@ -1,0 +1,110 @@
+package io.stagelet.stage0;
+
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A blob's bytes from a registry, resumed where a connection breaks or falls silent. Fails when no
+ * byte came in several attempts in a row. For one thread.
+ */
+final class BlobStream implements AutoCloseable {
+  private final RemoteRepository repository;
+  private final BlobDescriptor blob;
+  private @Nullable BodyReader body;
+  private @Nullable ByteBuffer buffer;
+  private long position;
+  private int failures;
+
+  BlobStream(RemoteRepository repository, BlobDescriptor blob) {
+    this.repository = repository;
+    this.blob = blob;
+  }
+
+  /** How many bytes were read. */
+  long position() {
+    return position;
+  }
+
+  /** Reads up to {@code target.length} bytes; -1 at the blob's end. */
+  int read(byte[] target) throws InterruptedException {
+    while (position < blob.size()) {
+      try {
+        int count = readSome(target);
+        if (count > 0) {
+          position += count;
+          failures = 0;
+          return count;
+        }
+        throw new IOException("the connection was closed early");
+      } catch (IOException broken) {
+        close();
+        failures++;
+        if (failures >= repository.attempts()) {
+          throw RegistryAnswers.unavailable(
+              "blob %s of %s broke off at byte %d of %d, %d times: %s"
+                  .formatted(
+                      blob.digest(),
+                      repository,
+                      position,
+                      blob.size(),
+                      failures,
+                      StageletException.reason(broken)),
+              broken);
+        }
+        Thread.sleep(repository.pause(failures));
+      }
+    }
+    return -1;
+  }
+
+  private int readSome(byte[] target) throws IOException, InterruptedException {
+    ByteBuffer from = buffer;
+    if (from == null || !from.hasRemaining()) {
+      if (body == null) {
+        open();
+      }
+      from = java.util.Objects.requireNonNull(body).next(repository.silence());
+      buffer = from;
+      if (from == null) {
+        return -1;
+      }
+    }
+    if (from.remaining() > blob.size() - position) {
+      throw new StageletException(
+          ErrorCode.DATA_LOSS,
+          "blob %s of %s is longer than the %d bytes that its manifest says"
+              .formatted(blob.digest(), repository, blob.size()));
+    }
+    int count = Math.min(from.remaining(), target.length);
+    from.get(target, 0, count);
+    return count;
+  }
+
+  private void open() throws IOException, InterruptedException {
+    RemoteRepository.BlobBody opened = repository.open(blob.digest(), position);
+    body = opened.body();
+    // a server without ranges sends all of it again
+    for (long skip = position - opened.start(); skip > 0; ) {
+      ByteBuffer next = body.next(repository.silence());
+      if (next == null) {
+        throw new IOException("the connection was closed early");
+      }
+      int skipped = (int) Math.min(skip, next.remaining());
+      next.position(next.position() + skipped);
+      skip -= skipped;
+      buffer = next;
+    }
+  }
+
+  @Override
+  public void close() {
+    buffer = null;
+    if (body != null) {
+      body.close();
+      body = null;
+    }
+  }
+}

@@ -1,0 +1,256 @@
+package io.stagelet.stage0;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.linux.DurableFiles;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Which images the store has and what they are called.
+ *
+ * <pre>
+ *   blobs/sha256/HEX     manifests, indexes and configurations, as the registry sent them
+ *   images/HEX.json      one image: its names and its blobs; HEX is its configuration's
+ * </pre>
+ *
+ * <p>Each write is durable by itself, and an image's record is written after its blobs. Not safe
+ * from several threads: {@link ImageService} has the lock.
+ */
+final class ImageRecords {
+  /**
+   * One image.
+   *
+   * @param tags canonical names with tags
+   * @param digests canonical names with digests
+   * @param blobs its manifest, the index it came from, its configuration
+   */
+  record ImageRecord(
+      ImageId id,
+      List<String> tags,
+      List<String> digests,
+      Set<Digest> blobs,
+      ImageConfig config,
+      List<Digest> diffIds,
+      int configSize) {
+    ImageRecord {
+      tags = List.copyOf(tags);
+      digests = List.copyOf(digests);
+      blobs = Set.copyOf(blobs);
+      diffIds = List.copyOf(diffIds);
+    }
+
+    ImageRecord named(List<String> newTags, List<String> newDigests) {
+      return new ImageRecord(id, newTags, newDigests, blobs, config, diffIds, configSize);
+    }
+  }
+
+  private static final Logger LOG = LoggerFactory.getLogger(ImageRecords.class);
+  private static final String SUFFIX = ".json";
+
+  private final Path images;
+  private final Path blobs;
+  private final Map<ImageId, ImageRecord> records = new LinkedHashMap<>();
+  private long blobBytes;
+  private long blobCount;
+
+  /** Opens the records; what is damaged is left out, and said in the log. */
+  ImageRecords(Path root) {
+    this.images = root.resolve("images");
+    this.blobs = root.resolve("blobs");
+    try {
+      Files.createDirectories(images);
+      Files.createDirectories(blobs);
+      for (Path file : children(images)) {
+        load(file);
+      }
+      Set<String> used = usedBlobs().stream().map(Digest::toString).collect(Collectors.toSet());
+      for (Path algorithm : children(blobs)) {
+        for (Path blob : children(algorithm)) {
+          keepOrDelete(algorithm.getFileName() + ":" + blob.getFileName(), blob, used);
+        }
+      }
+    } catch (IOException failure) {
+      throw failed("open", root, failure);
+    }
+  }
+
+  private void load(Path file) throws IOException {
+    String name = file.getFileName().toString();
+    if (!name.endsWith(SUFFIX)) {
+      Files.delete(file);
+      return;
+    }
+    try {
+      JsonNode json = Json.object(Files.readAllBytes(file), file.toString());
+      Digest config = Digest.parse(Json.text(json, "config"));
+      byte[] document =
+          read(config)
+              .orElseThrow(() ->
+                  new StageletException(
+                      ErrorCode.DATA_LOSS, "its configuration is gone or damaged"));
+      ImageRecord record =
+          ImageRecords.record(
+              new ImageId(config),
+              document,
+              Json.texts(json, "tags"),
+              Json.texts(json, "digests"),
+              Json.texts(json, "blobs").stream().map(Digest::parse).collect(Collectors.toSet()));
+      records.put(record.id(), record);
+    } catch (StageletException damaged) {
+      LOG.warn("Image record {} is left out: {}", file, StageletException.reason(damaged));
+      Files.delete(file);
+    }
+  }
+
+  private void keepOrDelete(String name, Path blob, Set<String> used) throws IOException {
+    if (used.contains(name)) {
+      blobBytes += Files.size(blob);
+      blobCount++;
+    } else {
+      Files.delete(blob);
+    }
+  }
+
+  /** The record of an image whose configuration is {@code document}. */
+  static ImageRecord record(
+      ImageId id, byte[] document, List<String> tags, List<String> digests, Set<Digest> blobs) {
+    JsonNode json = Json.object(document, "configuration " + id);
+    List<Digest> diffIds =
+        Json.texts(json.path("rootfs"), "diff_ids").stream().map(Digest::parse).toList();
+    return new ImageRecord(
+        id, tags, digests, blobs, ImageConfig.of(json), diffIds, document.length);
+  }
+
+  /** All images. */
+  Collection<ImageRecord> all() {
+    return records.values();
+  }
+
+  /** One image. */
+  Optional<ImageRecord> find(ImageId id) {
+    return Optional.ofNullable(records.get(id));
+  }
+
+  /** A blob's bytes; empty where it is not here or damaged. */
+  Optional<byte[]> read(Digest digest) {
+    Path file = file(digest);
+    try {
+      if (!Files.exists(file)) {
+        return Optional.empty();
+      }
+      byte[] bytes = Files.readAllBytes(file);
+      digest.verify(bytes, file.toString());
+      return Optional.of(bytes);
+    } catch (StageletException damaged) {
+      LOG.warn("{}", damaged.getMessage());
+      return Optional.empty();
+    } catch (IOException failure) {
+      throw failed("read", file, failure);
+    }
+  }
+
+  /** Keeps an image: its blobs, then its record. */
+  void put(ImageRecord record, Map<Digest, byte[]> contents) {
+    contents.forEach((digest, bytes) -> {
+      if (read(digest).isEmpty()) {
+        Path file = file(digest);
+        try {
+          Files.createDirectories(java.util.Objects.requireNonNull(file.getParent()));
+        } catch (IOException failure) {
+          throw failed("write", file, failure);
+        }
+        DurableFiles.write(file, bytes);
+        blobBytes += bytes.length;
+        blobCount++;
+      }
+    });
+    ObjectNode json = JsonNodeFactory.instance.objectNode();
+    json.put("config", record.id().toString());
+    addAll(json.putArray("tags"), record.tags());
+    addAll(json.putArray("digests"), record.digests());
+    addAll(json.putArray("blobs"), record.blobs().stream().map(Digest::toString).sorted().toList());
+    DurableFiles.write(recordFile(record.id()), Json.bytes(json));
+    records.put(record.id(), record);
+  }
+
+  /** Forgets an image, and the blobs that only it used. */
+  void remove(ImageId id) {
+    ImageRecord gone = records.remove(id);
+    if (gone == null) {
+      return;
+    }
+    try {
+      Files.deleteIfExists(recordFile(id));
+      Set<Digest> used = usedBlobs();
+      for (Digest digest : gone.blobs()) {
+        if (!used.contains(digest)) {
+          long size = Files.exists(file(digest)) ? Files.size(file(digest)) : 0;
+          if (Files.deleteIfExists(file(digest))) {
+            blobBytes -= size;
+            blobCount--;
+          }
+        }
+      }
+    } catch (IOException failure) {
+      throw failed("remove image", recordFile(id), failure);
+    }
+  }
+
+  /** What the blobs and records take, in bytes. */
+  long bytes() {
+    return blobBytes;
+  }
+
+  /** How many files the blobs and records are. */
+  long inodes() {
+    return blobCount + records.size();
+  }
+
+  private Set<Digest> usedBlobs() {
+    return records.values().stream()
+        .flatMap(record -> record.blobs().stream())
+        .collect(Collectors.toSet());
+  }
+
+  private Path file(Digest digest) {
+    return blobs.resolve(digest.algorithm()).resolve(digest.hex());
+  }
+
+  private Path recordFile(ImageId id) {
+    return images.resolve(id.config().hex() + SUFFIX);
+  }
+
+  private static void addAll(ArrayNode array, List<String> texts) {
+    texts.forEach(array::add);
+  }
+
+  private static List<Path> children(Path directory) throws IOException {
+    try (Stream<Path> paths = Files.list(directory)) {
+      return new ArrayList<>(paths.toList());
+    }
+  }
+
+  private static StageletException failed(String verb, Path path, IOException failure) {
+    return new StageletException(
+        ErrorCode.INTERNAL,
+        "could not %s %s: %s".formatted(verb, path, StageletException.reason(failure)),
+        failure);
+  }
+}

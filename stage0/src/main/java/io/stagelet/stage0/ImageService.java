@@ -1,0 +1,549 @@
+package io.stagelet.stage0;
+
+import io.stagelet.linux.ConfinedTree;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.function.BooleanSupplier;
+import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The images on this machine: pulls them, keeps them, and forgets them.
+ *
+ * <p>Everything is on disk, and what is there is whole: a crash at any moment leaves at most files
+ * that the next start removes. Layers are shared; one goes when neither an image nor a root
+ * filesystem needs it.
+ *
+ * <p>Safe from any thread. One process at a time: the store is locked while it is open.
+ */
+public final class ImageService implements AutoCloseable {
+  private record PullKey(ImageReference reference, Credentials credentials) {}
+
+  private static final Logger LOG = LoggerFactory.getLogger(ImageService.class);
+  private static final Pattern HEX_PREFIX = Pattern.compile("(?:sha256:)?(?<hex>[0-9a-f]{6,64})");
+  private static final int INODES_PER_LAYER_BESIDE_ITS_FILES = 3;
+
+  private final Path directory;
+  private final Clock clock;
+  private final FileChannel lock;
+  private final RegistryClient registry;
+  private final ImagePull pull;
+  private final LayerFetch layerFetch;
+  private final RootFilesystems rootFilesystems;
+
+  // guarded by this, as are the records' and references' own states
+  private final LayerStore layers;
+  private final ImageRecords records;
+  private final RootReferences roots;
+  private final Map<Digest, Integer> pinned = new HashMap<>();
+  private final Map<PullKey, RunningPull> running = new HashMap<>();
+
+  private final Map<Digest, CompletableFuture<Void>> arriving = new ConcurrentHashMap<>();
+
+  /**
+   * Opens the store in {@code directory}, which is made where it is not there, and removes what
+   * crashes have left.
+   *
+   * @throws StageletException {@code FAILED_PRECONDITION} when another process has it open
+   */
+  public ImageService(
+      Path directory, RegistrySettings settings, RegistryEndpoints endpoints, Clock clock) {
+    this(directory, settings, endpoints, clock, Platform.host(), UnpackLimits.defaults());
+  }
+
+  /** The same, for another platform than this machine's, or with other limits. */
+  public ImageService(
+      Path directory,
+      RegistrySettings settings,
+      RegistryEndpoints endpoints,
+      Clock clock,
+      Platform platform,
+      UnpackLimits limits) {
+    this.directory = directory.toAbsolutePath();
+    this.clock = clock;
+    this.lock = lock(this.directory);
+    boolean opened = false;
+    try {
+      this.layers = new LayerStore(this.directory);
+      this.records = new ImageRecords(this.directory);
+      this.roots = new RootReferences(this.directory);
+      dropIncompleteImages();
+      this.layers.delete(takeUnused());
+      opened = true;
+    } finally {
+      if (!opened) {
+        close(lock);
+      }
+    }
+    this.registry = new RegistryClient(settings, endpoints, clock);
+    this.pull = new ImagePull(registry, new PullStore(), platform, settings.parallelLayers());
+    this.layerFetch = new LayerFetch(new LayerUnpacker(limits));
+    this.rootFilesystems = new RootFilesystems(this.directory, this);
+  }
+
+  /**
+   * Gets an image from its registry, or finds that all of it is here. The same image asked for by
+   * several callers is pulled once. When the calling thread is interrupted, and nobody else waits
+   * for the same, the pull ends and leaves nothing behind.
+   *
+   * @throws StageletException
+   *     <ul>
+   *       <li>{@code NOT_FOUND}: the registry does not have it;
+   *       <li>{@code PERMISSION_DENIED}: it does not give it to these credentials;
+   *       <li>{@code UNAVAILABLE}, its message with the word {@code RegistryUnavailable}: it does
+   *           not answer, or stopped sending;
+   *       <li>{@code DATA_LOSS}: what it sent has a wrong digest or is damaged;
+   *       <li>{@code RESOURCE_EXHAUSTED}: the disk is full, or the image is larger than allowed;
+   *       <li>{@code CANCELLED}: this thread was interrupted
+   *     </ul>
+   */
+  public Image pull(ImageReference reference, Credentials credentials, PullListener listener) {
+    PullKey key = new PullKey(reference, credentials);
+    RunningPull joined;
+    synchronized (this) {
+      RunningPull there = running.get(key);
+      if (there != null && there.join(listener)) {
+        joined = there;
+      } else {
+        RunningPull begun = new RunningPull(reference.canonical());
+        boolean _ = begun.join(listener);
+        running.put(key, begun);
+        begun.start(
+            (hears, mayFinish) -> pullNow(reference, credentials, hears, mayFinish),
+            () -> ended(key, begun));
+        joined = begun;
+      }
+    }
+    return joined.await(listener);
+  }
+
+  private Image pullNow(
+      ImageReference reference,
+      Credentials credentials,
+      PullListener listener,
+      BooleanSupplier mayFinish)
+      throws InterruptedException {
+    LOG.info("Pulling {}", reference);
+    long start = System.nanoTime();
+    try {
+      Image image = pull.run(reference, credentials, listener, mayFinish);
+      LOG.info(
+          "Pulled {} ({}) in {} ms",
+          reference,
+          image.id(),
+          Duration.ofNanos(System.nanoTime() - start).toMillis());
+      return image;
+    } catch (StageletException failure) {
+      LOG.warn("Pull of {} failed: {}", reference, failure.getMessage());
+      throw failure;
+    }
+  }
+
+  private synchronized void ended(PullKey key, RunningPull pull) {
+    running.remove(key, pull);
+  }
+
+  /** All images. */
+  public synchronized List<Image> list() {
+    return records.all().stream().map(this::image).toList();
+  }
+
+  /**
+   * The image that the CRI calls so: an id with or without {@code sha256:}, a name with tag or
+   * digest, long or short ({@code busybox}), or the first 6 or more digits of an id where only one
+   * has them.
+   */
+  public synchronized Optional<Image> find(String referenceOrId) {
+    return findRecord(referenceOrId).map(this::image);
+  }
+
+  private Optional<ImageRecords.ImageRecord> findRecord(String text) {
+    var hex = HEX_PREFIX.matcher(text);
+    String prefix = hex.matches() ? hex.group("hex") : null;
+    if (prefix != null && prefix.length() == 64) {
+      return records.find(new ImageId(new Digest("sha256", prefix)));
+    }
+    Optional<ImageRecords.ImageRecord> named = findNamed(text);
+    if (named.isPresent() || prefix == null) {
+      return named;
+    }
+    List<ImageRecords.ImageRecord> matching =
+        records.all().stream()
+            .filter(record -> record.id().config().hex().startsWith(prefix))
+            .toList();
+    return matching.size() == 1 ? Optional.of(matching.getFirst()) : Optional.empty();
+  }
+
+  private Optional<ImageRecords.ImageRecord> findNamed(String text) {
+    ImageReference reference;
+    try {
+      reference = ImageReference.parse(text);
+    } catch (StageletException noName) {
+      return Optional.empty();
+    }
+    String name =
+        reference
+            .digest()
+            .map(digest -> reference.name() + "@" + digest)
+            .orElseGet(reference::canonical);
+    return records.all().stream()
+        .filter(record -> record.tags().contains(name) || record.digests().contains(name))
+        .findFirst();
+  }
+
+  /**
+   * Forgets the image that {@link #find} finds, with all its names, at once; layers that nothing
+   * else needs are deleted before this returns, and those that a root filesystem stands on, with
+   * it.
+   *
+   * @return false when there is no such image
+   */
+  public boolean remove(String referenceOrId) {
+    List<Path> garbage;
+    synchronized (this) {
+      Optional<ImageRecords.ImageRecord> found = findRecord(referenceOrId);
+      if (found.isEmpty()) {
+        return false;
+      }
+      records.remove(found.get().id());
+      garbage = takeUnused();
+      LOG.info("Removed {} {}", found.get().id(), found.get().tags());
+    }
+    layers.delete(garbage);
+    return true;
+  }
+
+  /** The room that the store takes, without a look at the disk. */
+  public synchronized ImageFsUsage usage() {
+    long bytes = records.bytes();
+    long inodes = records.inodes();
+    for (LayerStore.Layer layer : layers.all()) {
+      bytes += layer.room().bytes();
+      inodes += layer.room().inodes() + INODES_PER_LAYER_BESIDE_ITS_FILES;
+    }
+    return new ImageFsUsage(directory, bytes, inodes, clock.instant());
+  }
+
+  /** Root filesystems made of these images. */
+  public RootFilesystems rootFilesystems() {
+    return rootFilesystems;
+  }
+
+  /** Cancels running pulls, waits until the disk has all layers, and unlocks the store. */
+  @Override
+  public void close() {
+    List<RunningPull> pulls;
+    synchronized (this) {
+      pulls = List.copyOf(running.values());
+    }
+    pulls.forEach(RunningPull::cancel);
+    registry.close();
+    layers.close();
+    close(lock);
+  }
+
+  /**
+   * Keeps an image's layers for a root filesystem, until {@link #release}.
+   *
+   * @return whether they were not kept for it before
+   */
+  synchronized boolean hold(Image image, Path target) {
+    Optional<RootReferences.Reference> there = roots.find(target);
+    if (there.isPresent()) {
+      if (there.get().image().equals(image.id())) {
+        return false;
+      }
+      throw new StageletException(
+          ErrorCode.ALREADY_EXISTS,
+          "%s is the root filesystem of another image, %s; unmount it first"
+              .formatted(target, there.get().image()));
+    }
+    for (Digest diffId : image.diffIds()) {
+      if (layers.find(diffId).isEmpty()) {
+        throw new StageletException(
+            ErrorCode.NOT_FOUND,
+            "image %s was removed: layer %s is not here; pull it again"
+                .formatted(image.id(), diffId));
+      }
+    }
+    roots.put(new RootReferences.Reference(target, image.id(), image.diffIds()));
+    return true;
+  }
+
+  /** A root filesystem is gone, and with it layers that nothing else needs. */
+  void release(Path target) {
+    List<Path> garbage;
+    synchronized (this) {
+      if (roots.find(target).isEmpty()) {
+        return;
+      }
+      roots.remove(target);
+      garbage = takeUnused();
+    }
+    layers.delete(garbage);
+  }
+
+  /** Targets of all root filesystems. */
+  synchronized Set<Path> held() {
+    return roots.targets();
+  }
+
+  /**
+   * Where the files of an image's layers are, the topmost first, as overlayfs wants them: each
+   * once, and none below a layer that hides all.
+   */
+  synchronized List<Path> lower(Image image) {
+    Set<Path> lower = new LinkedHashSet<>();
+    for (Digest diffId : image.diffIds().reversed()) {
+      lower.add(layers.files(diffId));
+      if (layers.find(diffId).map(LayerStore.Layer::opaqueRoot).orElse(false)) {
+        break;
+      }
+    }
+    return List.copyOf(lower);
+  }
+
+  private Image image(ImageRecords.ImageRecord record) {
+    long size = record.configSize();
+    for (Digest diffId : new HashSet<>(record.diffIds())) {
+      size += layers.find(diffId).map(layer -> layer.room().bytes()).orElse(0L);
+    }
+    return new Image(
+        record.id(), record.tags(), record.digests(), size, record.config(), record.diffIds());
+  }
+
+  private void dropIncompleteImages() {
+    for (ImageRecords.ImageRecord record : List.copyOf(records.all())) {
+      for (Digest diffId : record.diffIds()) {
+        if (layers.find(diffId).isEmpty()) {
+          LOG.warn(
+              "Image {} {} lacks layer {} and is removed; it will be pulled again",
+              record.id(),
+              record.tags(),
+              diffId);
+          records.remove(record.id());
+          break;
+        }
+      }
+    }
+  }
+
+  private List<Path> takeUnused() {
+    Set<Digest> used = new HashSet<>(roots.layers());
+    used.addAll(pinned.keySet());
+    records.all().forEach(record -> used.addAll(record.diffIds()));
+    return layers.take(
+        layers.all().stream()
+            .map(LayerStore.Layer::diffId)
+            .filter(diffId -> !used.contains(diffId))
+            .toList());
+  }
+
+  private static FileChannel lock(Path directory) {
+    try {
+      if (!Files.isDirectory(directory)) {
+        Files.createDirectories(
+            directory,
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+      }
+      FileChannel channel =
+          FileChannel.open(
+              directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileLock held = null;
+      try {
+        held = channel.tryLock();
+      } catch (OverlappingFileLockException here) {
+        LOG.debug("{} is open in this very process", directory);
+      }
+      if (held == null) {
+        channel.close();
+        throw new StageletException(
+            ErrorCode.FAILED_PRECONDITION,
+            "the image store %s is in use by another process; is stagelet running already?"
+                .formatted(directory));
+      }
+      return channel;
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not open the image store %s: %s"
+              .formatted(directory, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  private static void close(FileChannel lock) {
+    try {
+      lock.close();
+    } catch (IOException failure) {
+      LOG.warn("Could not unlock the image store: {}", failure.toString());
+    }
+  }
+
+  /** What a pull sees of this service. */
+  private final class PullStore implements ImagePull.Store {
+    @Override
+    public Optional<byte[]> blob(Digest digest) {
+      synchronized (ImageService.this) {
+        return records.read(digest);
+      }
+    }
+
+    @Override
+    public boolean hasLayer(Digest diffId) {
+      return layers.find(diffId).isPresent();
+    }
+
+    @Override
+    public void pin(List<Digest> diffIds) {
+      synchronized (ImageService.this) {
+        diffIds.forEach(diffId -> pinned.merge(diffId, 1, Integer::sum));
+      }
+    }
+
+    @Override
+    public void unpin(List<Digest> diffIds) {
+      List<Path> garbage;
+      synchronized (ImageService.this) {
+        diffIds.forEach(
+            diffId -> pinned.computeIfPresent(diffId, (d, count) -> count > 1 ? count - 1 : null));
+        // after a failed pull, the layers that did arrive belong to nobody
+        garbage = takeUnused();
+      }
+      layers.delete(garbage);
+      layers.flushLater();
+    }
+
+    @Override
+    public void getLayer(
+        RemoteRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        throws InterruptedException {
+      while (!hasLayer(diffId)) {
+        CompletableFuture<Void> mine = new CompletableFuture<>();
+        CompletableFuture<Void> others = arriving.putIfAbsent(diffId, mine);
+        if (others != null) {
+          awaitQuietly(others);
+          continue;
+        }
+        try {
+          if (!hasLayer(diffId)) {
+            fetch(repository, blob, diffId, listener);
+          }
+        } finally {
+          arriving.remove(diffId, mine);
+          mine.complete(null);
+        }
+      }
+      listener.on(new PullEvent.LayerUnpacked(blob.digest()));
+    }
+
+    /** However it went: the layer is here then, or this pull's to fetch. */
+    private static void awaitQuietly(CompletableFuture<Void> others) throws InterruptedException {
+      try {
+        others.get();
+      } catch (ExecutionException never) {
+        throw new IllegalStateException("it only ever completes normally", never);
+      }
+    }
+
+    private void fetch(
+        RemoteRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        throws InterruptedException {
+      listener.on(new PullEvent.LayerStarted(blob.digest(), blob.size()));
+      Path temporary = layers.newTemporary();
+      try {
+        LayerUnpacker.Unpacked unpacked =
+            layerFetch.fetch(
+                repository,
+                blob,
+                diffId,
+                temporary.resolve("diff"),
+                received -> listener.on(new PullEvent.LayerProgress(blob.digest(), received)));
+        if (!unpacked.refusedXattrs().isEmpty()) {
+          LOG.warn(
+              "Layer {}: the filesystem of {} does not take {}",
+              diffId,
+              directory,
+              unpacked.refusedXattrs());
+        }
+        LayerStore.Layer published = layers.publish(diffId, temporary, unpacked);
+        LOG.debug("Layer {} takes {}", published.diffId(), published.room());
+      } finally {
+        // gone already when it was published
+        ConfinedTree.delete(temporary);
+      }
+    }
+
+    @Override
+    public Image publish(
+        ImageReference reference,
+        Digest manifest,
+        ImageRecords.ImageRecord record,
+        Map<Digest, byte[]> blobs) {
+      synchronized (ImageService.this) {
+        Optional<ImageRecords.ImageRecord> there = records.find(record.id());
+        Set<String> tags = new LinkedHashSet<>();
+        Set<String> digests = new LinkedHashSet<>();
+        Set<Digest> allBlobs = new HashSet<>(record.blobs());
+        there.ifPresent(old -> {
+          tags.addAll(old.tags());
+          digests.addAll(old.digests());
+          allBlobs.addAll(old.blobs());
+        });
+        digests.add(reference.name() + "@" + manifest);
+        if (reference.digest().isEmpty()) {
+          tags.add(reference.canonical());
+        }
+        ImageRecords.ImageRecord named =
+            new ImageRecords.ImageRecord(
+                record.id(),
+                List.copyOf(tags),
+                List.copyOf(digests),
+                allBlobs,
+                record.config(),
+                record.diffIds(),
+                record.configSize());
+        if (there.isEmpty() || !there.get().equals(named)) {
+          records.put(named, blobs);
+        }
+        // a tag leads to one image; taken from the old one only when the new one has it
+        if (reference.digest().isEmpty()) {
+          moveTag(reference.canonical(), record.id());
+        }
+        return image(named);
+      }
+    }
+
+    private void moveTag(String tag, ImageId to) {
+      for (ImageRecords.ImageRecord other : List.copyOf(records.all())) {
+        if (!other.id().equals(to) && other.tags().contains(tag)) {
+          List<String> left = new ArrayList<>(other.tags());
+          left.remove(tag);
+          records.put(other.named(left, other.digests()), Map.of());
+        }
+      }
+    }
+  }
+}

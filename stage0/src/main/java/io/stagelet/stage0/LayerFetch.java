@@ -1,0 +1,169 @@
+package io.stagelet.stage0;
+
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Fetches one layer and unpacks it while it comes. Three threads, so that decompression, which is
+ * the slowest, has one for itself:
+ *
+ * <pre>
+ *   caller (virtual)         inflater (platform)       unpacker (platform)
+ *   registry → SHA-256  ──▶  gzip, zstd  ───────────▶  SHA-256 → tar → files
+ *              of the blob                             of the archive
+ * </pre>
+ *
+ * <p>The other two are platform threads because they compute, and would keep the virtual threads'
+ * few carriers from everybody else. Both digests are checked before this returns; until then the
+ * directory is worth nothing.
+ */
+final class LayerFetch {
+  private final LayerUnpacker unpacker;
+
+  LayerFetch(LayerUnpacker unpacker) {
+    this.unpacker = unpacker;
+  }
+
+  /**
+   * Fetches {@code blob} into {@code directory}.
+   *
+   * @param diffId the digest that the uncompressed archive must have
+   * @param progress hears how many bytes of the blob have come
+   * @throws StageletException {@code DATA_LOSS} when a digest is wrong, or what else went wrong
+   * @throws InterruptedException when the caller was interrupted; the other threads have ended then
+   */
+  LayerUnpacker.Unpacked fetch(
+      RemoteRepository repository,
+      BlobDescriptor blob,
+      Digest diffId,
+      Path directory,
+      LongConsumer progress)
+      throws InterruptedException {
+    ByteRelay packed = new ByteRelay();
+    ByteRelay archive = new ByteRelay();
+    MessageDigest archiveDigest = diffId.hasher();
+    // both hold the first failure; a later one follows from it
+    AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+    AtomicReference<LayerUnpacker.@Nullable Unpacked> result = new AtomicReference<>();
+    InputStream packedEnd = packed.reader();
+    InputStream archiveEnd = archive.reader(archiveDigest);
+    Thread inflater =
+        Thread.ofPlatform()
+            .daemon()
+            .name("inflate-" + blob.digest().hex().substring(0, 12))
+            .start(() -> inflate(packedEnd, archive, failure));
+    Thread unpacking =
+        Thread.ofPlatform()
+            .daemon()
+            .name("unpack-" + blob.digest().hex().substring(0, 12))
+            .start(() -> {
+              try (archiveEnd) {
+                result.set(unpacker.unpack(archiveEnd, directory));
+              } catch (IOException | RuntimeException | Error failed) {
+                failure.compareAndSet(null, failed);
+              }
+            });
+    @Nullable Digest received;
+    try {
+      received = download(repository, blob, packed, progress);
+    } catch (InterruptedException | RuntimeException | Error failed) {
+      failure.compareAndSet(null, failed);
+      packed.fail(failed);
+      joinUninterruptibly(inflater);
+      joinUninterruptibly(unpacking);
+      if (failed instanceof InterruptedException interrupted) {
+        throw interrupted;
+      }
+      throw rethrown(failed);
+    } catch (IOException readerGone) {
+      failure.compareAndSet(null, readerGone);
+      received = null;
+    }
+    joinUninterruptibly(inflater);
+    joinUninterruptibly(unpacking);
+    if (received != null) {
+      // before what the unpacker says: a damaged blob unpacks badly
+      blob.digest().verify(received, "the blob");
+    }
+    LayerUnpacker.Unpacked unpacked = result.get();
+    if (unpacked == null || failure.get() != null) {
+      throw rethrown(failure.get());
+    }
+    diffId.verify(diffId.finish(archiveDigest), "the unpacked layer");
+    return unpacked;
+  }
+
+  /** The digest of what came. */
+  private static Digest download(
+      RemoteRepository repository, BlobDescriptor blob, ByteRelay packed, LongConsumer progress)
+      throws IOException, InterruptedException {
+    MessageDigest digest = blob.digest().hasher();
+    try (BlobStream stream = new BlobStream(repository, blob)) {
+      byte[] buffer = packed.buffer();
+      for (int count = stream.read(buffer); count >= 0; count = stream.read(buffer)) {
+        digest.update(buffer, 0, count);
+        packed.send(buffer, count);
+        progress.accept(stream.position());
+        buffer = packed.buffer();
+      }
+    }
+    packed.end();
+    return blob.digest().finish(digest);
+  }
+
+  private static void inflate(
+      InputStream packed, ByteRelay archive, AtomicReference<@Nullable Throwable> failure) {
+    try (packed;
+        InputStream unpacked = Compression.unpacked(packed)) {
+      byte[] buffer = archive.buffer();
+      for (int count = unpacked.read(buffer); count >= 0; count = unpacked.read(buffer)) {
+        archive.send(buffer, count);
+        buffer = archive.buffer();
+      }
+      archive.end();
+    } catch (IOException | InterruptedException | RuntimeException | Error failed) {
+      failure.compareAndSet(null, failed);
+      archive.fail(failed);
+    }
+  }
+
+  private static void joinUninterruptibly(Thread thread) {
+    boolean interrupted = false;
+    while (true) {
+      try {
+        thread.join();
+        break;
+      } catch (InterruptedException again) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static StageletException rethrown(@Nullable Throwable failure) {
+    return switch (failure) {
+      case null -> new StageletException(ErrorCode.INTERNAL, "the layer's unpacking did not end");
+      case StageletException known -> known;
+      case Error error -> throw error;
+      case IOException damaged ->
+          new StageletException(
+              ErrorCode.DATA_LOSS,
+              "the layer cannot be unpacked: " + StageletException.reason(damaged),
+              damaged);
+      default ->
+          new StageletException(
+              ErrorCode.INTERNAL,
+              "the layer cannot be unpacked: " + StageletException.reason(failure),
+              failure);
+    };
+  }
+}

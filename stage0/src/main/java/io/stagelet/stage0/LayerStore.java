@@ -1,0 +1,291 @@
+package io.stagelet.stage0;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.linux.ConfinedTree;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.FilesystemFlush;
+import io.stagelet.linux.StageletException;
+import io.stagelet.linux.TreePath;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The unpacked layers on disk, by the digest of their uncompressed archive.
+ *
+ * <pre>
+ *   layers/sha256/HEX/diff/        the files, as overlayfs wants them
+ *   layers/sha256/HEX/layer.json   their room, and what else is known
+ *   layers/sha256/HEX/durable      there once the disk has all of it
+ *   temp/UUID/                     a layer that is being unpacked or removed
+ * </pre>
+ *
+ * <p>A layer appears by a rename, whole, without waiting for the disk; the disk gets it in the
+ * background, and then the mark. After a crash of the machine (another boot id) a layer without the
+ * mark may have empty files, and is thrown away; after a crash of this process alone it is fine.
+ *
+ * <p>Safe from any thread. Which layers are in use is not known here.
+ */
+final class LayerStore implements AutoCloseable {
+  /**
+   * A layer in the store.
+   *
+   * @param room what it takes on the disk
+   * @param opaqueRoot whether it hides all layers below it
+   */
+  record Layer(Digest diffId, ConfinedTree.Room room, boolean opaqueRoot) {}
+
+  private static final Logger LOG = LoggerFactory.getLogger(LayerStore.class);
+  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+  private static final String RECORD = "layer.json";
+  private static final String DURABLE = "durable";
+
+  private final Path root;
+  private final Path layersDirectory;
+  private final Path temp;
+  private final String boot;
+  private final Map<Digest, Layer> layers = new LinkedHashMap<>();
+  private final Set<Digest> unflushed = new HashSet<>();
+  private boolean flushing;
+
+  /** Opens the store; removes what crashes have left. */
+  LayerStore(Path root) {
+    this.root = root;
+    this.layersDirectory = root.resolve("layers");
+    this.temp = root.resolve("temp");
+    try {
+      this.boot = Files.readString(BOOT_ID).strip();
+      Files.createDirectories(layersDirectory);
+      Files.createDirectories(temp);
+      for (Path left : children(temp)) {
+        ConfinedTree.delete(left);
+      }
+      for (Path algorithm : children(layersDirectory)) {
+        for (Path layer : children(algorithm)) {
+          load(algorithm.getFileName().toString(), layer);
+        }
+      }
+    } catch (IOException failure) {
+      throw failed("open the layer store", root, failure);
+    }
+    flushLater();
+  }
+
+  private void load(String algorithm, Path directory) throws IOException {
+    try {
+      Digest diffId = new Digest(algorithm, directory.getFileName().toString());
+      JsonNode json =
+          Json.object(Files.readAllBytes(directory.resolve(RECORD)), directory + "/" + RECORD);
+      boolean durable = Files.exists(directory.resolve(DURABLE));
+      if (!durable && !Json.text(json, "boot").equals(boot)) {
+        LOG.warn("Layer {} was not on the disk when the machine went down; removed", diffId);
+        ConfinedTree.delete(directory);
+        return;
+      }
+      if (!durable) {
+        unflushed.add(diffId);
+      }
+      layers.put(
+          diffId,
+          new Layer(
+              diffId,
+              new ConfinedTree.Room(
+                  json.path("bytes").longValue(), json.path("inodes").longValue()),
+              json.path("opaqueRoot").booleanValue()));
+    } catch (StageletException | IOException damaged) {
+      LOG.warn("Removing damaged layer {}: {}", directory, StageletException.reason(damaged));
+      ConfinedTree.delete(directory);
+    }
+  }
+
+  /** The layer, where it is here. */
+  synchronized Optional<Layer> find(Digest diffId) {
+    return Optional.ofNullable(layers.get(diffId));
+  }
+
+  /** All layers. */
+  synchronized List<Layer> all() {
+    return List.copyOf(layers.values());
+  }
+
+  /** Where a layer's files are. */
+  Path files(Digest diffId) {
+    return directory(diffId).resolve("diff");
+  }
+
+  /** A directory for a layer that is coming: the files go into its {@code diff}. */
+  Path newTemporary() {
+    Path directory = temp.resolve(UUID.randomUUID().toString());
+    try {
+      Files.createDirectories(directory.resolve("diff"));
+    } catch (IOException failure) {
+      throw failed("make", directory, failure);
+    }
+    return directory;
+  }
+
+  /** Makes a temporary directory the layer. Where the layer has come meanwhile, that one stays. */
+  Layer publish(Digest diffId, Path temporary, LayerUnpacker.Unpacked unpacked) {
+    ObjectNode record = JsonNodeFactory.instance.objectNode();
+    record
+        .put("bytes", unpacked.room().bytes())
+        .put("inodes", unpacked.room().inodes())
+        .put("opaqueRoot", unpacked.opaqueRoot())
+        .put("boot", boot);
+    unpacked.implicitDirectories().stream()
+        .map(TreePath::toString)
+        .forEach(record.putArray("implicitDirectories")::add);
+    try {
+      Files.write(temporary.resolve(RECORD), Json.bytes(record));
+      Path directory = directory(diffId);
+      synchronized (this) {
+        Layer there = layers.get(diffId);
+        if (there != null) {
+          return there;
+        }
+        Files.createDirectories(parentOf(directory));
+        Files.move(temporary, directory, StandardCopyOption.ATOMIC_MOVE);
+        Layer layer = new Layer(diffId, unpacked.room(), unpacked.opaqueRoot());
+        layers.put(diffId, layer);
+        unflushed.add(diffId);
+        return layer;
+      }
+    } catch (IOException failure) {
+      throw failed("publish layer", directory(diffId), failure);
+    }
+  }
+
+  /** Starts bringing new layers to the disk, in the background. */
+  void flushLater() {
+    synchronized (this) {
+      if (flushing || unflushed.isEmpty()) {
+        return;
+      }
+      flushing = true;
+    }
+    Thread _ = Thread.ofPlatform().daemon().name("flush-layers").start(this::flush);
+  }
+
+  private void flush() {
+    while (true) {
+      Set<Digest> batch;
+      synchronized (this) {
+        batch = Set.copyOf(unflushed);
+        if (batch.isEmpty()) {
+          flushing = false;
+          notifyAll();
+          return;
+        }
+      }
+      try {
+        FilesystemFlush.of(root);
+      } catch (StageletException failure) {
+        LOG.error(
+            "New layers may be lost when the machine goes down: {}",
+            StageletException.reason(failure),
+            failure);
+        synchronized (this) {
+          flushing = false;
+          notifyAll();
+        }
+        return;
+      }
+      synchronized (this) {
+        for (Digest diffId : batch) {
+          markDurable(diffId);
+        }
+      }
+    }
+  }
+
+  /** The mark itself needs no flush: without it, a good layer is fetched once more, no worse. */
+  private void markDurable(Digest diffId) {
+    unflushed.remove(diffId);
+    if (!layers.containsKey(diffId)) {
+      return;
+    }
+    try {
+      Files.write(directory(diffId).resolve(DURABLE), new byte[0]);
+    } catch (IOException failure) {
+      LOG.warn("Could not mark layer {} as durable: {}", diffId, failure.toString());
+    }
+  }
+
+  /**
+   * Takes layers out of the store, at once; their files are still to be deleted.
+   *
+   * @return directories for {@link #delete}
+   */
+  synchronized List<Path> take(Collection<Digest> diffIds) {
+    return diffIds.stream()
+        .filter(diffId -> layers.remove(diffId) != null)
+        .map(diffId -> {
+          unflushed.remove(diffId);
+          Path aside = temp.resolve(UUID.randomUUID().toString());
+          try {
+            Files.move(directory(diffId), aside, StandardCopyOption.ATOMIC_MOVE);
+          } catch (IOException failure) {
+            throw failed("remove layer", directory(diffId), failure);
+          }
+          return aside;
+        })
+        .toList();
+  }
+
+  /** Deletes temporary directories, with all in them. */
+  void delete(Collection<Path> temporary) {
+    temporary.forEach(ConfinedTree::delete);
+  }
+
+  private Path directory(Digest diffId) {
+    return layersDirectory.resolve(diffId.algorithm()).resolve(diffId.hex());
+  }
+
+  private static Path parentOf(Path path) {
+    return java.util.Objects.requireNonNull(path.getParent());
+  }
+
+  private static List<Path> children(Path directory) throws IOException {
+    try (Stream<Path> paths = Files.list(directory)) {
+      return paths.toList();
+    }
+  }
+
+  private static StageletException failed(String verb, Path path, IOException failure) {
+    return new StageletException(
+        StageletException.reason(failure).contains("No space left")
+            ? ErrorCode.RESOURCE_EXHAUSTED
+            : ErrorCode.INTERNAL,
+        "could not %s %s: %s".formatted(verb, path, StageletException.reason(failure)),
+        failure);
+  }
+
+  /** Waits until the disk has all layers. */
+  @Override
+  public synchronized void close() {
+    flushLater();
+    while (flushing) {
+      try {
+        wait();
+      } catch (InterruptedException interrupted) {
+        // the next start goes on with it
+        Thread.currentThread().interrupt();
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+package io.stagelet.stage0;
+
+import java.time.Duration;
+import java.util.Set;
+
+/**
+ * How registries are talked to.
+ *
+ * @param connectTimeout how long a connection may take to come up
+ * @param stallTimeout how long a registry may send nothing while something is awaited; then the
+ *     connection is given up and the transfer resumed on a new one
+ * @param attempts how often in a row something is tried without any progress before it fails, at
+ *     least 1
+ * @param firstPause how long to wait before the second attempt; doubled for each further one
+ * @param parallelLayers how many layers of one image are fetched at a time, at least 1
+ * @param insecureHosts registries ({@code host} or {@code host:port}) whose certificate is not
+ *     checked, and which may speak plain HTTP
+ */
+public record RegistrySettings(
+    Duration connectTimeout,
+    Duration stallTimeout,
+    int attempts,
+    Duration firstPause,
+    int parallelLayers,
+    Set<String> insecureHosts) {
+  public RegistrySettings {
+    insecureHosts = Set.copyOf(insecureHosts);
+    if (attempts < 1 || parallelLayers < 1) {
+      throw new IllegalArgumentException(
+          "%d attempts, %d parallel layers: at least 1 of each"
+              .formatted(attempts, parallelLayers));
+    }
+  }
+
+  /** What suits most: 10 s to connect, 30 s of silence, 5 attempts, 4 layers at a time. */
+  public static RegistrySettings defaults() {
+    return new RegistrySettings(
+        Duration.ofSeconds(10), Duration.ofSeconds(30), 5, Duration.ofMillis(250), 4, Set.of());
+  }
+}

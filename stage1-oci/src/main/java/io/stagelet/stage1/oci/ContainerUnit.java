@@ -1,0 +1,148 @@
+package io.stagelet.stage1.oci;
+
+import io.stagelet.stage0.spi.ContainerPlan;
+import io.stagelet.stage0.spi.SandboxPlan;
+import io.stagelet.units.DevicePolicy;
+import io.stagelet.units.KillMode;
+import io.stagelet.units.OomPolicy;
+import io.stagelet.units.ServiceType;
+import io.stagelet.units.TransientUnit;
+import io.stagelet.units.UnitName;
+import io.stagelet.units.UnitProperty;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The unit of a container.
+ *
+ * <pre>
+ *   ExecStart      create   the runtime makes the container and exits; the PID file names its first process,
+ *                           which is orphaned to systemd and waits
+ *   ExecStartPost  start    the first process goes on to be the application
+ *   ExecStopPost   delete   the runtime forgets the container, however it ended
+ * </pre>
+ */
+final class ContainerUnit {
+  private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
+
+  /**
+   * What a container may do with devices besides those it is given: make nodes, and use its
+   * terminals.
+   */
+  private static final List<UnitProperty.DeviceRule> COMMON_DEVICES =
+      List.of(
+          new UnitProperty.DeviceRule("char-*", "m"),
+          new UnitProperty.DeviceRule("block-*", "m"),
+          new UnitProperty.DeviceRule("char-pts", "rwm"),
+          new UnitProperty.DeviceRule("/dev/ptmx", "rwm"));
+
+  private ContainerUnit() {}
+
+  static UnitName name(ContainerPlan container) {
+    SandboxPlan sandbox = container.sandbox();
+    return UnitName.readable(
+        "ctr",
+        List.of(sandbox.namespace(), sandbox.name(), container.name()),
+        container.id().shortened(),
+        "service");
+  }
+
+  static Path log(ContainerPlan container) {
+    return container.directory().resolve("runtime.log");
+  }
+
+  static Path pidFile(ContainerPlan container) {
+    return container.directory().resolve("pid");
+  }
+
+  static TransientUnit of(ContainerPlan container, OciRuntime runtime) {
+    SandboxPlan sandbox = container.sandbox();
+    UnitName pod = SandboxUnit.name(sandbox);
+    String id = container.id().value();
+    return TransientUnit.service(name(container))
+        .description(
+            "Container %s of pod %s/%s"
+                .formatted(container.name(), sandbox.namespace(), sandbox.name()))
+        .slice(UnitName.of(sandbox.slice()))
+        .bindsTo(pod)
+        .after(pod)
+        .type(ServiceType.FORKING)
+        .pidFile(pidFile(container))
+        .delegate(true)
+        .remainAfterExit(true)
+        .killMode(KillMode.MIXED)
+        .killSignal(container.stopSignal())
+        .timeoutStart(START_TIMEOUT)
+        .timeoutStop(container.grace())
+        .oomPolicy(OomPolicy.CONTINUE)
+        .standardOutputFile(container.stdout())
+        .standardErrorFile(container.stderr())
+        .execStart(
+            runtime.command(
+                log(container),
+                "create",
+                "--bundle",
+                container.directory().toString(),
+                "--pid-file",
+                pidFile(container).toString(),
+                id),
+            false)
+        .execStartPost(runtime.command(log(container), "start", id), false)
+        .execStopPost(
+            runtime.command(container.directory().resolve("delete.log"), "delete", "--force", id),
+            true)
+        .with(devices(container))
+        .with(limits(container.resources()))
+        .build();
+  }
+
+  private static List<UnitProperty> devices(ContainerPlan container) {
+    if (container.security().privileged()) {
+      return List.of(UnitProperty.devicePolicy(DevicePolicy.AUTO));
+    }
+    List<UnitProperty.DeviceRule> rules = new ArrayList<>(COMMON_DEVICES);
+    for (ContainerPlan.Device device : container.devices()) {
+      rules.add(new UnitProperty.DeviceRule(device.source().toString(), device.permissions()));
+    }
+    return List.of(UnitProperty.devicePolicy(DevicePolicy.CLOSED), UnitProperty.deviceAllow(rules));
+  }
+
+  private static List<UnitProperty> limits(ContainerPlan.Resources resources) {
+    List<UnitProperty> limits = new ArrayList<>();
+    // kubelet limits the pod's slice; systemd's own default would be a limit nobody asked for
+    limits.add(UnitProperty.tasksMax(UnitProperty.INFINITY));
+    if (resources.cpuShares() > 0) {
+      limits.add(UnitProperty.cpuWeight(weight(resources.cpuShares())));
+    }
+    if (resources.cpuQuota() > 0 && resources.cpuPeriod() > 0) {
+      limits.add(
+          UnitProperty.cpuQuotaPerSecUSec(
+              Math.max(1, resources.cpuQuota() * 1_000_000 / resources.cpuPeriod())));
+      limits.add(UnitProperty.cpuQuotaPeriodUSec(resources.cpuPeriod()));
+    }
+    if (resources.memoryLimit() > 0) {
+      limits.add(UnitProperty.memoryMax(resources.memoryLimit()));
+      if (resources.swapLimit() >= resources.memoryLimit()) {
+        limits.add(UnitProperty.memorySwapMax(resources.swapLimit() - resources.memoryLimit()));
+      }
+    }
+    if (!resources.cpus().isEmpty()) {
+      limits.add(UnitProperty.allowedCpus(resources.cpus()));
+    }
+    if (!resources.memoryNodes().isEmpty()) {
+      limits.add(UnitProperty.allowedMemoryNodes(resources.memoryNodes()));
+    }
+    return limits;
+  }
+
+  /**
+   * Shares of cgroup v1 (2 to 262,144) as a weight of v2 (1 to 10,000), on the line that kubelet
+   * itself uses.
+   */
+  private static long weight(long shares) {
+    long clamped = Math.clamp(shares, 2, 262_144);
+    return 1 + (clamped - 2) * 9_999 / 262_142;
+  }
+}

@@ -1,0 +1,68 @@
+package io.stagelet.stage1.oci;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.ContainerPlan;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.Map;
+
+/**
+ * A device of the host as the container gets it: same type, numbers, mode and owner.
+ *
+ * @param type {@code c} or {@code b}
+ */
+record DeviceNode(
+    String destination, String type, long major, long minor, int mode, int uid, int gid) {
+  private static final int TYPE_MASK = 0170000;
+  private static final int BLOCK = 0060000;
+  private static final int CHARACTER = 0020000;
+
+  /**
+   * Reads the host's node.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} when it is none
+   */
+  static DeviceNode of(ContainerPlan.Device device) {
+    try {
+      Map<String, Object> attributes =
+          Files.readAttributes(device.source(), "unix:mode,rdev,uid,gid");
+      int mode = (Integer) attributes.get("mode");
+      long number = (Long) attributes.get("rdev");
+      int kind = mode & TYPE_MASK;
+      if (kind != BLOCK && kind != CHARACTER) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "the device %s is not a device node".formatted(device.source()));
+      }
+      return new DeviceNode(
+          device.destination(),
+          kind == BLOCK ? "b" : "c",
+          (number >>> 8 & 0xfff) | (number >>> 32 & ~0xfffL),
+          (number & 0xff) | (number >>> 12 & ~0xffL),
+          mode & 0777,
+          (Integer) attributes.get("uid"),
+          (Integer) attributes.get("gid"));
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "the device %s cannot be read: %s"
+              .formatted(device.source(), StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  ObjectNode spec(JsonNodeFactory nodes) {
+    return nodes
+        .objectNode()
+        .put("path", destination)
+        .put("type", type)
+        .put("major", major)
+        .put("minor", minor)
+        .put("fileMode", mode)
+        .put("uid", uid)
+        .put("gid", gid);
+  }
+}

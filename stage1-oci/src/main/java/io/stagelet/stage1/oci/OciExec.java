@@ -1,0 +1,129 @@
+package io.stagelet.stage1.oci;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.linux.Command;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.ContainerPlan;
+import io.stagelet.stage0.spi.Stage1;
+import java.io.IOException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A process that joins a container, in a cgroup of its own below the container's: so that it has
+ * all the container's limits, and can be killed with everything it started.
+ */
+final class OciExec implements Stage1.Exec {
+  private static final Logger LOG = LoggerFactory.getLogger(OciExec.class);
+  private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
+
+  private final Command command;
+  private final Path process;
+  private final Path log;
+  private final Path cgroup;
+  private final ObjectMapper json;
+
+  private OciExec(Command command, Path process, Path log, Path cgroup, ObjectMapper json) {
+    this.command = command;
+    this.process = process;
+    this.log = log;
+    this.cgroup = cgroup;
+    this.json = json;
+  }
+
+  /**
+   * Writes the process and makes its cgroup.
+   *
+   * @param unitCgroup the cgroup of the container's unit
+   */
+  static OciExec open(
+      OciRuntime runtime,
+      ContainerPlan container,
+      String name,
+      byte[] processJson,
+      String unitCgroup,
+      ObjectMapper json) {
+    Path process = container.directory().resolve(name + ".json");
+    Path log = container.directory().resolve(name + ".log");
+    Path cgroup = CGROUPS.resolve(unitCgroup.substring(1)).resolve(name);
+    OciStage1.write(process, processJson);
+    OciExec exec =
+        new OciExec(
+            Command.of(
+                runtime.command(
+                    log,
+                    "exec",
+                    "--process",
+                    process.toString(),
+                    "--cgroup",
+                    name,
+                    container.id().value())),
+            process,
+            log,
+            cgroup,
+            json);
+    try {
+      Files.createDirectory(cgroup);
+    } catch (IOException failure) {
+      exec.close();
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "no process can join container %s: its cgroup is gone (%s)"
+              .formatted(container.name(), StageletException.reason(failure)),
+          failure);
+    }
+    return exec;
+  }
+
+  @Override
+  public Command command() {
+    return command;
+  }
+
+  @Override
+  public Optional<String> refusal() {
+    return Optional.of(OciRuntime.complaints(log, json)).filter(words -> !words.isEmpty());
+  }
+
+  @Override
+  public void kill() {
+    try {
+      Files.writeString(cgroup.resolve("cgroup.kill"), "1");
+    } catch (NoSuchFileException gone) {
+      LOG.debug("{} is gone with its container", cgroup);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not kill the processes in %s: %s"
+              .formatted(cgroup, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  @Override
+  public void close() {
+    for (Path file : new Path[] {process, log, cgroup}) {
+      try {
+        Files.deleteIfExists(file);
+      } catch (DirectoryNotEmptyException left) {
+        LOG.debug("what was left running in {} goes on in its container", file);
+      } catch (FileSystemException busy) {
+        // a process that the exec left behind is the container's; its cgroup goes with the
+        // container's
+        LOG.debug("{} stays: {}", file, StageletException.reason(busy));
+      } catch (IOException failure) {
+        throw new StageletException(
+            ErrorCode.INTERNAL,
+            "could not remove %s: %s".formatted(file, StageletException.reason(failure)),
+            failure);
+      }
+    }
+  }
+}

@@ -1,0 +1,68 @@
+package io.stagelet.stage1.oci;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.linux.Command;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The command line of an OCI runtime.
+ *
+ * @param binary the program
+ * @param root where it keeps its own state, on a tmpfs
+ * @param crun whether it is crun, which must be told its cgroup driver
+ */
+record OciRuntime(Path binary, Path root, boolean crun) {
+  /**
+   * The runtime at a path.
+   *
+   * @throws StageletException {@code FAILED_PRECONDITION} when it is not there, or is none
+   */
+  static OciRuntime at(Path binary, Path root) {
+    if (!Files.isExecutable(binary)) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "there is no OCI runtime at %s; install it, or name another as the handler's runtime"
+              .formatted(binary));
+    }
+    String version = Command.of(binary.toString(), "--version").runChecked().text();
+    return new OciRuntime(binary, root, version.startsWith("crun"));
+  }
+
+  /** A command of it, which writes its complaints to {@code log}. */
+  List<String> command(Path log, String... arguments) {
+    List<String> command = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));
+    command.addAll(List.of("--log", log.toString(), "--log-format", "json"));
+    if (crun) {
+      command.add("--cgroup-manager=cgroupfs");
+    }
+    command.addAll(List.of(arguments));
+    return command;
+  }
+
+  /** What it complained of in a log: the messages of its errors; empty when it had none. */
+  static String complaints(Path log, ObjectMapper json) {
+    List<String> messages = new ArrayList<>();
+    try {
+      if (!Files.exists(log)) {
+        return "";
+      }
+      for (String line : Files.readAllLines(log)) {
+        JsonNode entry = json.readTree(line);
+        if (List.of("error", "fatal").contains(entry.path("level").asText())) {
+          messages.add(entry.path("msg").asText());
+        }
+      }
+    } catch (IOException failure) {
+      messages.add(
+          "(its log %s cannot be read: %s)".formatted(log, StageletException.reason(failure)));
+    }
+    return String.join("; ", messages);
+  }
+}

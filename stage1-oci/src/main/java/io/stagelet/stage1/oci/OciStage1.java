@@ -1,0 +1,326 @@
+package io.stagelet.stage1.oci;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.MountFlag;
+import io.stagelet.linux.Mounts;
+import io.stagelet.linux.Namespaces;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.ContainerPlan;
+import io.stagelet.stage0.spi.ContainerState;
+import io.stagelet.stage0.spi.ExecPlan;
+import io.stagelet.stage0.spi.SandboxPlan;
+import io.stagelet.stage0.spi.Stage1;
+import io.stagelet.stage0.spi.Stage1Listener;
+import io.stagelet.stage0.spi.StartFailure;
+import io.stagelet.units.ActiveState;
+import io.stagelet.units.KillWho;
+import io.stagelet.units.ServiceResult;
+import io.stagelet.units.UnitEvent;
+import io.stagelet.units.UnitException;
+import io.stagelet.units.UnitName;
+import io.stagelet.units.UnitStatus;
+import io.stagelet.units.UnitSummary;
+import io.stagelet.units.Units;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** Pods and containers as units, launched by an OCI runtime. */
+final class OciStage1 implements Stage1 {
+  private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final int SIGKILL = 9;
+
+  private final Units units;
+  private final OciRuntime runtime;
+  private final OciSpec spec;
+  private final ObjectMapper json;
+
+  /** Tells the files and cgroups of this process's execs from those an earlier one left. */
+  private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
+
+  OciStage1(Units units, OciRuntime runtime, ObjectMapper json) {
+    this.units = units;
+    this.runtime = runtime;
+    this.spec = new OciSpec(json);
+    this.json = json;
+  }
+
+  @Override
+  public Set<Feature> features() {
+    return Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
+  }
+
+  @Override
+  public String unitOf(SandboxPlan sandbox) {
+    return SandboxUnit.name(sandbox).value();
+  }
+
+  @Override
+  public String unitOf(ContainerPlan container) {
+    return ContainerUnit.name(container).value();
+  }
+
+  @Override
+  public void startSandbox(SandboxPlan sandbox) {
+    try (CleanupStack undo = new CleanupStack()) {
+      undo.push("release the namespaces of " + sandbox.id().shortened(), () -> release(sandbox));
+      directory(SandboxNamespaces.directory(sandbox));
+      makeNamespaces(sandbox);
+      if (!sandbox.hostIpc()) {
+        Path sharedMemory = SandboxNamespaces.sharedMemory(sandbox);
+        directory(sharedMemory);
+        Mounts.mount(
+            "shm",
+            sharedMemory,
+            "tmpfs",
+            Set.of(MountFlag.NOSUID, MountFlag.NODEV, MountFlag.NOEXEC),
+            "mode=1777,size=" + sandbox.shmSize());
+      }
+      undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
+      units.start(SandboxUnit.of(sandbox), JOB_TIMEOUT);
+      if (sandbox.sharedPid()) {
+        pinPidNamespace(sandbox);
+      }
+      undo.keep();
+    }
+  }
+
+  private static void makeNamespaces(SandboxPlan sandbox) {
+    Map<Namespaces.Kind, Path> pins = SandboxNamespaces.pins(sandbox);
+    if (pins.isEmpty()) {
+      return;
+    }
+    Namespaces.create(
+        pins,
+        () -> {
+          sandbox.hostname().ifPresent(Namespaces::hostname);
+          if (pins.containsKey(Namespaces.Kind.NETWORK)) {
+            Namespaces.loopbackUp();
+          }
+          sandbox.sysctls().forEach(Namespaces::sysctl);
+        });
+  }
+
+  /**
+   * The unit's main process is unshare(1), whose only child is the first process of the namespace.
+   */
+  private void pinPidNamespace(SandboxPlan sandbox) {
+    UnitName unit = SandboxUnit.name(sandbox);
+    int parent = units.status(unit).map(UnitStatus::mainPid).orElse(0);
+    try {
+      String child =
+          Files.readString(Path.of("/proc/%d/task/%d/children".formatted(parent, parent))).strip();
+      Path pin = SandboxNamespaces.pid(sandbox);
+      Files.write(pin, new byte[0]);
+      Mounts.bind(Path.of("/proc", child, "ns", "pid"), pin);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "the shared PID namespace of %s cannot be had: its first process is gone (%s)"
+              .formatted(unit, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  @Override
+  public void stopSandbox(SandboxPlan sandbox) {
+    stopUnit(SandboxUnit.name(sandbox));
+    release(sandbox);
+  }
+
+  private static void release(SandboxPlan sandbox) {
+    SandboxNamespaces.pins(sandbox).values().forEach(Namespaces::unpin);
+    if (sandbox.sharedPid()) {
+      Namespaces.unpin(SandboxNamespaces.pid(sandbox));
+    }
+    Mounts.detach(SandboxNamespaces.sharedMemory(sandbox));
+  }
+
+  @Override
+  public boolean isUp(SandboxPlan sandbox) {
+    return units
+        .status(SandboxUnit.name(sandbox))
+        .filter(status -> status.activeState() == ActiveState.ACTIVE)
+        .isPresent();
+  }
+
+  @Override
+  public void prepareContainer(ContainerPlan container) {
+    String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
+    write(container.directory().resolve("config.json"), spec.config(container, cgroup));
+    directory(runtime.root());
+  }
+
+  /**
+   * A slice's name says where it sits: {@code a-b.slice} is {@code /a.slice/a-b.slice}
+   * (systemd.slice(5)).
+   */
+  static String cgroupOf(String slice) {
+    StringBuilder path = new StringBuilder();
+    String stem = slice.substring(0, slice.length() - ".slice".length());
+    for (int dash = stem.indexOf('-'); dash >= 0; dash = stem.indexOf('-', dash + 1)) {
+      path.append('/').append(stem, 0, dash).append(".slice");
+    }
+    return path.append('/').append(slice).toString();
+  }
+
+  @Override
+  public void startContainer(ContainerPlan container) {
+    try {
+      units.start(ContainerUnit.of(container, runtime), JOB_TIMEOUT);
+    } catch (UnitException failure) {
+      String complaints = OciRuntime.complaints(ContainerUnit.log(container), json);
+      if (complaints.isEmpty()
+          && failure.status().map(status -> status.main().ended()).orElse(false)) {
+        // it ran, and ended badly before its start was through: an end like any other
+        return;
+      }
+      stopUnit(ContainerUnit.name(container));
+      throw new StartFailure(
+          "container %s cannot be started: %s"
+              .formatted(
+                  container.name(),
+                  complaints.isEmpty()
+                      ? StageletException.reason(failure)
+                      : "%s says: %s".formatted(runtime.binary().getFileName(), complaints)),
+          failure);
+    }
+  }
+
+  @Override
+  public void signal(ContainerPlan container, int signal) {
+    kill(container, KillWho.MAIN, signal);
+  }
+
+  @Override
+  public void kill(ContainerPlan container) {
+    kill(container, KillWho.ALL, SIGKILL);
+  }
+
+  /**
+   * systemd refuses a signal to a unit that has no such process; then it has ended, which is fine.
+   */
+  private void kill(ContainerPlan container, KillWho who, int signal) {
+    try {
+      units.kill(ContainerUnit.name(container), who, signal);
+    } catch (StageletException refused) {
+      if (state(container) instanceof ContainerState.Running) {
+        throw refused;
+      }
+    }
+  }
+
+  @Override
+  public ContainerState state(ContainerPlan container) {
+    Optional<UnitStatus> known = units.status(ContainerUnit.name(container));
+    if (known.isEmpty()) {
+      return new ContainerState.Absent();
+    }
+    UnitStatus status = known.get();
+    Instant start = status.execMainStart();
+    if (status.main().ended()) {
+      Instant end = Objects.requireNonNullElseGet(status.execMainExit(), Instant::now);
+      int exitCode = status.main().exitCode();
+      return new ContainerState.Ended(
+          exitCode,
+          exitCode > 128 && exitCode <= 192 && status.execMainStatus() == exitCode - 128
+              ? status.execMainStatus()
+              : 0,
+          status.result() == ServiceResult.OOM_KILL,
+          Objects.requireNonNullElse(start, end),
+          end);
+    }
+    return switch (status.activeState()) {
+      case ACTIVE, RELOADING, REFRESHING, MAINTENANCE ->
+          new ContainerState.Running(
+              status.mainPid(), Objects.requireNonNullElseGet(start, Instant::now));
+      case ACTIVATING, DEACTIVATING -> new ContainerState.Starting();
+      case INACTIVE, FAILED, OTHER -> new ContainerState.Absent();
+    };
+  }
+
+  @Override
+  public Exec exec(ContainerPlan container, ExecPlan process) {
+    String name = "exec-" + nextExec.getAndIncrement();
+    String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
+    return OciExec.open(runtime, container, name, spec.process(container, process), cgroup, json);
+  }
+
+  @Override
+  public void removeContainer(ContainerPlan container) {
+    if (state(container) instanceof ContainerState.Running) {
+      kill(container);
+    }
+    stopUnit(ContainerUnit.name(container));
+  }
+
+  private void stopUnit(UnitName unit) {
+    units.stop(unit, JOB_TIMEOUT);
+    units.resetFailed(unit);
+  }
+
+  @Override
+  public void sweep(Set<String> knownUnits) {
+    // containers first: a pod's unit takes its containers along, but asks them politely
+    for (String pattern : List.of("ctr-*-????????????.service", "pod-*-????????????.service")) {
+      units.list(List.of(pattern)).stream()
+          .map(UnitSummary::name)
+          .filter(unit -> !knownUnits.contains(unit.value()))
+          .forEach(unit -> {
+            if (units.status(unit).filter(status -> status.mainPid() > 0).isPresent()) {
+              units.kill(unit, KillWho.ALL, SIGKILL);
+            }
+            stopUnit(unit);
+          });
+    }
+  }
+
+  @Override
+  public AutoCloseable listen(Stage1Listener listener) {
+    return units.listen(event -> {
+      switch (event) {
+        case UnitEvent.Changed(var change) -> listener.changed(change.unit().value());
+        case UnitEvent.Removed(UnitName unit) -> listener.changed(unit.value());
+        case UnitEvent.Reconnected _ -> listener.resynchronize();
+        case UnitEvent.Disconnected _ -> {}
+      }
+    });
+  }
+
+  /** The connection to systemd is the server's, who closes it. */
+  @Override
+  public void close() {}
+
+  private static void directory(Path path) {
+    try {
+      Files.createDirectories(path);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not make %s: %s".formatted(path, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /** On a tmpfs nothing has to be flushed; a file cut short by a crash is written anew. */
+  static void write(Path file, byte[] content) {
+    try {
+      Files.write(file, content);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not write %s: %s".formatted(file, StageletException.reason(failure)),
+          failure);
+    }
+  }
+}

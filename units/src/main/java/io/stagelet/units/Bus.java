@@ -1,0 +1,308 @@
+package io.stagelet.units;
+
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.freedesktop.dbus.connections.IDisconnectCallback;
+import org.freedesktop.dbus.connections.impl.DBusConnection;
+import org.freedesktop.dbus.connections.impl.DBusConnectionBuilder;
+import org.freedesktop.dbus.exceptions.DBusException;
+import org.freedesktop.dbus.matchrules.DBusMatchRule;
+import org.freedesktop.dbus.matchrules.DBusMatchRuleBuilder;
+import org.freedesktop.dbus.messages.DBusSignal;
+import org.freedesktop.dbus.messages.Error;
+import org.freedesktop.dbus.messages.Message;
+import org.freedesktop.dbus.messages.MethodCall;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One connection to the bus, from its start to its loss; it never comes back, a new one takes its
+ * place.
+ *
+ * <p>Calls are built as plain messages, without proxies: each is one message and one reply. Signals
+ * are taken from systemd's own unique name only, because anybody on the bus may send a signal that
+ * looks like one of systemd's. When that name goes away (systemd executed itself again), the
+ * connection counts as lost, too.
+ */
+final class Bus implements AutoCloseable {
+  /** Takes a signal on the thread that reads the bus: never blocks. */
+  @FunctionalInterface
+  interface SignalHandler {
+    void handle(String path, Object[] arguments);
+  }
+
+  static final String SYSTEMD = "org.freedesktop.systemd1";
+  static final String PROPERTIES = "org.freedesktop.DBus.Properties";
+
+  private static final String BUS = "org.freedesktop.DBus";
+  private static final String BUS_PATH = "/org/freedesktop/DBus";
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Logger LOG = LoggerFactory.getLogger(Bus.class);
+
+  private final Path socket;
+  private final Consumer<Bus> onLoss;
+  private final DBusConnection connection;
+  private final String systemd;
+  private final AtomicBoolean lost = new AtomicBoolean();
+  private final Set<Call> inFlight = ConcurrentHashMap.newKeySet();
+
+  /** A call whose reply completes a future, on the thread that reads the bus. */
+  private static final class Call extends MethodCall {
+    private final CompletableFuture<Message> reply = new CompletableFuture<>();
+
+    private Call(
+        byte endianness,
+        String destination,
+        String path,
+        String interfaceName,
+        String member,
+        String signature,
+        Object... arguments)
+        throws DBusException {
+      super(
+          endianness,
+          destination,
+          path,
+          interfaceName,
+          member,
+          (byte) 0,
+          signature.isEmpty() ? null : signature,
+          arguments);
+    }
+
+    @Override
+    public synchronized void setReply(Message message) {
+      super.setReply(message);
+      reply.complete(message);
+    }
+  }
+
+  /**
+   * Connects.
+   *
+   * @param onLoss called once when the connection is lost or closed, on any thread: never blocks
+   * @throws StageletException {@code UNAVAILABLE} when there is no bus, or no systemd on it
+   */
+  Bus(Path socket, Consumer<Bus> onLoss) {
+    this.socket = socket;
+    this.onLoss = onLoss;
+    try {
+      connection =
+          DBusConnectionBuilder.forAddress("unix:path=" + socket)
+              .withShared(false)
+              .receivingThreadConfig()
+              .withSignalThreadCount(1) // keeps their order
+              .withErrorHandlerThreadCount(1)
+              .withMethodCallThreadCount(1)
+              .withMethodReturnThreadCount(1)
+              .connectionConfig()
+              .withDisconnectCallback(
+                  new IDisconnectCallback() {
+                    @Override
+                    public void disconnectOnError(IOException failure) {
+                      lose();
+                    }
+
+                    @Override
+                    public void requestedDisconnect(Integer connectionId) {
+                      lose();
+                    }
+
+                    @Override
+                    public void clientDisconnect() {
+                      lose();
+                    }
+                  })
+              .build();
+    } catch (DBusException failure) {
+      throw new StageletException(
+          ErrorCode.UNAVAILABLE,
+          "could not connect to the system bus at %s: %s; is dbus.socket active?"
+              .formatted(socket, StageletException.reason(failure)),
+          failure);
+    }
+    try {
+      // watched before it is asked for, so that no change is missed
+      onSignal(
+          DBusMatchRuleBuilder.create()
+              .withType("signal")
+              .withSender(BUS)
+              .withInterface(BUS)
+              .withMember("NameOwnerChanged")
+              .withArg0123(0, SYSTEMD)
+              .build(),
+          (path, arguments) -> lose());
+      Object[] owner = call(BUS, BUS_PATH, BUS, "GetNameOwner", "s", SYSTEMD);
+      systemd = (String) owner[0];
+    } catch (StageletException failure) {
+      close();
+      throw new StageletException(
+          ErrorCode.UNAVAILABLE,
+          "systemd is not on the bus at %s: %s"
+              .formatted(socket, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /** A rule for a signal of systemd; more may be added to it. */
+  DBusMatchRuleBuilder signalOf(String interfaceName, String member) {
+    return DBusMatchRuleBuilder.create()
+        .withType("signal")
+        .withSender(systemd)
+        .withInterface(interfaceName)
+        .withMember(member);
+  }
+
+  /** From now on, hands matching signals to {@code handler}, in their order. */
+  void onSignal(DBusMatchRule rule, SignalHandler handler) {
+    try {
+      // closing the connection ends it
+      var _ = connection.addGenericSigHandler(rule, signal -> hand(signal, handler));
+    } catch (DBusException failure) {
+      throw new StageletException(
+          lost.get() ? ErrorCode.UNAVAILABLE : ErrorCode.INTERNAL,
+          "could not listen for signals on the bus at %s: %s"
+              .formatted(socket, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /** Calls systemd, and waits for its answer. */
+  Object[] callSystemd(
+      String path, String interfaceName, String member, String signature, Object... arguments) {
+    return call(SYSTEMD, path, interfaceName, member, signature, arguments);
+  }
+
+  /** Whether the connection is over. */
+  boolean isLost() {
+    return lost.get();
+  }
+
+  /** Ends the connection; calls under way fail. */
+  @Override
+  public void close() {
+    lose();
+    connection.disconnect();
+  }
+
+  private static void hand(DBusSignal signal, SignalHandler handler) {
+    try {
+      handler.handle(signal.getPath(), signal.getParameters());
+    } catch (DBusException | RuntimeException failure) {
+      LOG.error(
+          "a signal {} of {} could not be handled", signal.getName(), signal.getPath(), failure);
+    }
+  }
+
+  private Object[] call(
+      String destination,
+      String path,
+      String interfaceName,
+      String member,
+      String signature,
+      Object... arguments) {
+    Call call = build(destination, path, interfaceName, member, signature, arguments);
+    inFlight.add(call);
+    try {
+      if (lost.get()) {
+        throw gone(member);
+      }
+      connection.sendMessage(call);
+      Message reply = call.reply.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+      if (reply instanceof Error error) {
+        throw refused(member, error);
+      }
+      Object[] results = reply.getParameters();
+      return results == null ? new Object[0] : results;
+    } catch (ExecutionException failure) {
+      throw gone(member);
+    } catch (TimeoutException failure) {
+      throw new StageletException(
+          ErrorCode.DEADLINE_EXCEEDED,
+          "systemd did not answer %s within %s; it may be overloaded or hang"
+              .formatted(member, PATIENCE),
+          failure);
+    } catch (InterruptedException failure) {
+      Thread.currentThread().interrupt();
+      throw new StageletException(
+          ErrorCode.CANCELLED,
+          "the call %s was given up: its caller went away".formatted(member),
+          failure);
+    } catch (DBusException | RejectedExecutionException failure) {
+      throw lost.get() ? gone(member) : broken(member, failure);
+    } catch (org.freedesktop.dbus.exceptions.DBusExecutionException failure) {
+      // not connected any more
+      lose();
+      throw gone(member);
+    } finally {
+      inFlight.remove(call);
+    }
+  }
+
+  private Call build(
+      String destination,
+      String path,
+      String interfaceName,
+      String member,
+      String signature,
+      Object... arguments) {
+    try {
+      return new Call(
+          connection.getMessageFactory().getEndianess(),
+          destination,
+          path,
+          interfaceName,
+          member,
+          signature,
+          arguments);
+    } catch (DBusException failure) {
+      throw broken(member, failure);
+    }
+  }
+
+  private void lose() {
+    if (lost.compareAndSet(false, true)) {
+      for (Call call : inFlight) {
+        call.reply.completeExceptionally(new IOException("the connection to the bus is lost"));
+      }
+      onLoss.accept(this);
+    }
+  }
+
+  private StageletException refused(String member, Error error) throws DBusException {
+    if (lost.get() || !connection.isConnected()) {
+      return gone(member);
+    }
+    Object[] arguments = error.getParameters();
+    String words =
+        arguments != null && arguments.length > 0 ? String.valueOf(arguments[0]) : error.getName();
+    return new BusException(error.getName(), "systemd refused %s: %s".formatted(member, words));
+  }
+
+  private StageletException gone(String member) {
+    return new StageletException(
+        ErrorCode.UNAVAILABLE,
+        "the connection to the bus at %s was lost during %s; it is being made again"
+            .formatted(socket, member));
+  }
+
+  private static StageletException broken(String member, Exception failure) {
+    return new StageletException(
+        ErrorCode.INTERNAL,
+        "the call %s could not be put into a message, or its answer not be read: %s"
+            .formatted(member, StageletException.reason(failure)),
+        failure);
+  }
+}
