@@ -80,10 +80,10 @@ final class OciStage1 implements Stage1 {
         Path sharedMemory = SandboxNamespaces.sharedMemory(sandbox);
         directory(sharedMemory);
         Mounts.mount(
+            "tmpfs",
             "shm",
             sharedMemory,
-            "tmpfs",
-            Set.of(MountFlag.NOSUID, MountFlag.NODEV, MountFlag.NOEXEC),
+            Set.of(MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES, MountFlag.NO_EXEC),
             "mode=1777,size=" + sandbox.shmSize());
       }
       undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
