@@ -178,7 +178,7 @@ final class SandboxLifecycle {
       record = record.with(Optional.empty());
     }
     sandbox.stage1().stopSandbox(sandbox.plan());
-    if (record != sandbox.record() || record.phase() != SandboxRecord.Phase.NOT_READY) {
+    if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
       LOG.info("sandbox {} is stopped", sandbox.id().shortened());
     }
