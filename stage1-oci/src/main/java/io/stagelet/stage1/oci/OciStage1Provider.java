@@ -14,8 +14,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** Makes the stage1 {@code oci}. Its one option is {@code runtime}: the OCI runtime's
- * path or name, without it the handler's name. */
+/**
+ * Makes the stage1 {@code oci}. Its one option is {@code runtime}: the OCI runtime's path or name,
+ * without it the handler's name.
+ */
 public final class OciStage1Provider implements Stage1Provider {
   private static final String RUNTIME = "runtime";
   private static final List<Path> PLACES =
@@ -45,7 +47,10 @@ public final class OciStage1Provider implements Stage1Provider {
         host.shared(Units.class), OciRuntime.at(binary, runDirectory), new ObjectMapper());
   }
 
-  /** A name without a slash is looked up where programs are; the last place is named when none has it. */
+  /**
+   * A name without a slash is looked up where programs are; the last place is named when none has
+   * it.
+   */
   private static Path binary(String nameOrPath) {
     if (nameOrPath.contains("/")) {
       return Path.of(nameOrPath);
