@@ -18,6 +18,7 @@ import org.freedesktop.dbus.connections.IDisconnectCallback;
 import org.freedesktop.dbus.connections.impl.DBusConnection;
 import org.freedesktop.dbus.connections.impl.DBusConnectionBuilder;
 import org.freedesktop.dbus.exceptions.DBusException;
+import org.freedesktop.dbus.exceptions.DBusExecutionException;
 import org.freedesktop.dbus.matchrules.DBusMatchRule;
 import org.freedesktop.dbus.matchrules.DBusMatchRuleBuilder;
 import org.freedesktop.dbus.messages.DBusSignal;
@@ -48,6 +49,7 @@ final class Bus implements AutoCloseable {
 
   private static final String BUS = "org.freedesktop.DBus";
   private static final String BUS_PATH = "/org/freedesktop/DBus";
+  private static final String LOST = "the connection to the bus is lost";
   private static final Duration PATIENCE = Duration.ofSeconds(30);
   private static final Logger LOG = LoggerFactory.getLogger(Bus.class);
 
@@ -182,7 +184,16 @@ final class Bus implements AutoCloseable {
   /** Calls systemd, and waits for its answer. */
   Object[] callSystemd(
       String path, String interfaceName, String member, String signature, Object... arguments) {
-    return call(SYSTEMD, path, interfaceName, member, signature, arguments);
+    return sendToSystemd(path, interfaceName, member, signature, arguments).await();
+  }
+
+  /**
+   * Calls systemd without waiting: calls sent one after the other are answered in that order, in
+   * one round trip.
+   */
+  Reply sendToSystemd(
+      String path, String interfaceName, String member, String signature, Object... arguments) {
+    return send(SYSTEMD, path, interfaceName, member, signature, arguments);
   }
 
   /** Whether the connection is over. */
@@ -213,41 +224,77 @@ final class Bus implements AutoCloseable {
       String member,
       String signature,
       Object... arguments) {
+    return send(destination, path, interfaceName, member, signature, arguments).await();
+  }
+
+  private Reply send(
+      String destination,
+      String path,
+      String interfaceName,
+      String member,
+      String signature,
+      Object... arguments) {
     Call call = build(destination, path, interfaceName, member, signature, arguments);
     inFlight.add(call);
-    try {
-      if (lost.get()) {
+    var _ = call.reply.whenComplete((reply, failure) -> inFlight.remove(call));
+    if (lost.get()) {
+      call.reply.completeExceptionally(new IOException(LOST));
+    } else {
+      try {
+        connection.sendMessage(call);
+      } catch (DBusExecutionException | RejectedExecutionException notConnected) {
+        LOG.debug("{} could not be sent", member, notConnected);
+        lose();
+      }
+    }
+    return new Reply(member, call);
+  }
+
+  /** The answer to a call, when it has come. */
+  final class Reply {
+    private final String member;
+    private final Call call;
+
+    private Reply(String member, Call call) {
+      this.member = member;
+      this.call = call;
+    }
+
+    /**
+     * Waits for it.
+     *
+     * @throws BusException when it is an error
+     * @throws StageletException {@code UNAVAILABLE} when the bus is lost first, {@code
+     *     DEADLINE_EXCEEDED} when it does not come, {@code CANCELLED} when the thread is
+     *     interrupted
+     */
+    Object[] await() {
+      try {
+        Message reply = call.reply.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+        if (reply instanceof Error error) {
+          throw refused(member, error);
+        }
+        Object[] results = reply.getParameters();
+        return results == null ? new Object[0] : results;
+      } catch (ExecutionException failure) {
         throw gone(member);
+      } catch (TimeoutException failure) {
+        call.reply.cancel(false);
+        throw new StageletException(
+            ErrorCode.DEADLINE_EXCEEDED,
+            "systemd did not answer %s within %s; it may be overloaded or hang"
+                .formatted(member, PATIENCE),
+            failure);
+      } catch (InterruptedException failure) {
+        Thread.currentThread().interrupt();
+        call.reply.cancel(false);
+        throw new StageletException(
+            ErrorCode.CANCELLED,
+            "the call %s was given up: its caller went away".formatted(member),
+            failure);
+      } catch (DBusException failure) {
+        throw broken(member, failure);
       }
-      connection.sendMessage(call);
-      Message reply = call.reply.get(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
-      if (reply instanceof Error error) {
-        throw refused(member, error);
-      }
-      Object[] results = reply.getParameters();
-      return results == null ? new Object[0] : results;
-    } catch (ExecutionException failure) {
-      throw gone(member);
-    } catch (TimeoutException failure) {
-      throw new StageletException(
-          ErrorCode.DEADLINE_EXCEEDED,
-          "systemd did not answer %s within %s; it may be overloaded or hang"
-              .formatted(member, PATIENCE),
-          failure);
-    } catch (InterruptedException failure) {
-      Thread.currentThread().interrupt();
-      throw new StageletException(
-          ErrorCode.CANCELLED,
-          "the call %s was given up: its caller went away".formatted(member),
-          failure);
-    } catch (DBusException | RejectedExecutionException failure) {
-      throw lost.get() ? gone(member) : broken(member, failure);
-    } catch (org.freedesktop.dbus.exceptions.DBusExecutionException failure) {
-      // not connected any more
-      lose();
-      throw gone(member);
-    } finally {
-      inFlight.remove(call);
     }
   }
 
@@ -275,7 +322,7 @@ final class Bus implements AutoCloseable {
   private void lose() {
     if (lost.compareAndSet(false, true)) {
       for (Call call : inFlight) {
-        call.reply.completeExceptionally(new IOException("the connection to the bus is lost"));
+        call.reply.completeExceptionally(new IOException(LOST));
       }
       onLoss.accept(this);
     }

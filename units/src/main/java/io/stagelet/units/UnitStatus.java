@@ -15,8 +15,6 @@ import org.jspecify.annotations.Nullable;
  * @param main the service and its main process
  * @param controlGroup its cgroup, as a path below the root of the hierarchy; empty when it has none
  * @param invocationId the id of this run of it, 32 hexadecimal digits; empty when it never ran
- * @param activeEnter when it last became active, or null
- * @param inactiveEnter when it last became inactive or failed, or null
  */
 public record UnitStatus(
     UnitName name,
@@ -26,9 +24,7 @@ public record UnitStatus(
     String subState,
     MainProcess main,
     String controlGroup,
-    String invocationId,
-    @Nullable Instant activeEnter,
-    @Nullable Instant inactiveEnter) {
+    String invocationId) {
   /** See {@link MainProcess#result}. */
   public ServiceResult result() {
     return main.result();

@@ -95,10 +95,10 @@ final class Wire {
     return Instant.ofEpochSecond(since / 1_000_000, since % 1_000_000 * 1_000);
   }
 
-  /** An array of bytes in hexadecimal digits. */
-  static String hexadecimal(Map<?, ?> properties, String name) {
-    return switch (value(properties, name)) {
-      case byte[] bytes -> HexFormat.of().formatHex(bytes);
+  /** A variant of an array of bytes, in hexadecimal digits. */
+  static String hexadecimal(Object bytes) {
+    return switch (bytes instanceof Variant<?> variant ? variant.getValue() : bytes) {
+      case byte[] array -> HexFormat.of().formatHex(array);
       case List<?> list -> {
         StringBuilder digits = new StringBuilder(2 * list.size());
         for (Object each : list) {
@@ -107,18 +107,13 @@ final class Wire {
         }
         yield digits.toString();
       }
-      case null, default -> "";
+      default -> "";
     };
   }
 
-  /** The object path in a {@code o}, or in the {@code (uo)} of a unit's job. */
-  static String path(@Nullable Object value) {
-    return switch (value) {
-      case DBusPath path -> path.getPath();
-      case Object[] struct when struct.length > 0 -> path(struct[struct.length - 1]);
-      case List<?> struct when !struct.isEmpty() -> path(struct.getLast());
-      case null, default -> "";
-    };
+  /** The path in a value of type {@code o}. */
+  static String path(Object value) {
+    return value instanceof DBusPath path ? path.getPath() : "";
   }
 
   static MainProcess mainProcess(Map<?, ?> service) {
@@ -132,19 +127,5 @@ final class Wire {
         instant(service, "ExecMainStartTimestamp"),
         instant(service, "ExecMainExitTimestamp"),
         text(service, "StatusText"));
-  }
-
-  static UnitStatus status(UnitName name, Map<?, ?> all) {
-    return new UnitStatus(
-        name,
-        text(all, "Description"),
-        LoadState.of(text(all, "LoadState")),
-        ActiveState.of(text(all, "ActiveState")),
-        text(all, "SubState"),
-        mainProcess(all),
-        text(all, "ControlGroup"),
-        hexadecimal(all, "InvocationID"),
-        instant(all, "ActiveEnterTimestamp"),
-        instant(all, "InactiveEnterTimestamp"));
   }
 }

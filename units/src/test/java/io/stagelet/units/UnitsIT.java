@@ -72,7 +72,6 @@ class UnitsIT {
     assertThat(status.mainPid()).isZero();
     assertThat(status.execMainCode()).isEqualTo(MainExitCode.NONE);
     assertThat(status.invocationId()).matches("[0-9a-f]{32}");
-    assertThat(status.activeEnter()).isNotNull();
     units.stop(pod, SOON);
     assertThat(stopped).exists();
     assertThat(units.status(pod)).isEmpty();
