@@ -82,9 +82,7 @@ public final class PodsBenchmark {
     Path socket = node.start(runtime);
     try (CriConnection cri = new CriConnection(socket)) {
       awaitNetwork(cri);
-      cri.images()
-          .pullImage(
-              PullImageRequest.newBuilder().setImage(image()).build());
+      cri.images().pullImage(PullImageRequest.newBuilder().setImage(image()).build());
       for (int i = 0; i < WARM_UP; i++) {
         takeDown(cri, bringUp(cri, "warm-up-" + i));
       }

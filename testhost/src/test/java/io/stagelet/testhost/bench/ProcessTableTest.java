@@ -40,8 +40,7 @@ class ProcessTableTest {
     ProcessTable.Growth growth =
         after.since(before, process -> process.getValue().command().equals("/load"));
 
-    assertThat(growth)
-        .isEqualTo(new ProcessTable.Growth(90, Map.of("shim", 2L), 3, 5));
+    assertThat(growth).isEqualTo(new ProcessTable.Growth(90, Map.of("shim", 2L), 3, 5));
     assertThat(growth.totalKilobytes()).isEqualTo(98);
   }
 
