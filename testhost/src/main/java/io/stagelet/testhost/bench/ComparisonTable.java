@@ -9,8 +9,6 @@ import java.util.stream.Collectors;
 /** Figures of several runtimes side by side, and the ratio of the first to the last. */
 final class ComparisonTable {
   private static final double KILOBYTES_PER_MEGABYTE = 1024;
-  private static final String LABEL = "| %-34s |";
-  private static final String CELL = " %12s |";
 
   private ComparisonTable() {}
 
@@ -69,9 +67,13 @@ final class ComparisonTable {
   }
 
   private static String row(String label, List<String> cells, String ratio) {
-    StringBuilder row = new StringBuilder(LABEL.formatted(label));
-    cells.forEach(cell -> row.append(CELL.formatted(cell)));
-    return row.append(CELL.formatted(ratio)).toString();
+    StringBuilder row = new StringBuilder("| %-34s |".formatted(label));
+    cells.forEach(cell -> row.append(cell(cell)));
+    return row.append(cell(ratio)).toString();
+  }
+
+  private static String cell(String text) {
+    return " %12s |".formatted(text);
   }
 
   private static String number(String format, double value) {

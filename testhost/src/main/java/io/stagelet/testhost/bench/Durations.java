@@ -35,6 +35,6 @@ final class Durations {
     List<Duration> sorted = taken.stream().sorted().toList();
     int upper = sorted.size() / 2;
     int lower = (sorted.size() - 1) / 2;
-    return (sorted.get(lower).toNanos() + sorted.get(upper).toNanos()) / 2 / NANOS_PER_MILLI;
+    return (sorted.get(lower).toNanos() + sorted.get(upper).toNanos()) / 2.0 / NANOS_PER_MILLI;
   }
 }
