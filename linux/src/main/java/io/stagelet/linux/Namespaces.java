@@ -19,9 +19,10 @@ import java.util.concurrent.FutureTask;
 /**
  * Network, IPC and UTS namespaces ({@code namespaces(7)}), made and entered without a subprocess.
  *
- * <p>{@code unshare(2)} and {@code setns(2)} change the calling thread only, for these kinds. So the work is done on a
- * platform thread of its own, which is never used again and takes its namespaces with it when it ends; what is to stay
- * is pinned by a bind mount. Mount and PID namespaces cannot be had this way.
+ * <p>{@code unshare(2)} and {@code setns(2)} change the calling thread only, for these kinds. So
+ * the work is done on a platform thread of its own, which is never used again and takes its
+ * namespaces with it when it ends; what is to stay is pinned by a bind mount. Mount and PID
+ * namespaces cannot be had this way.
  */
 public final class Namespaces {
   /** The kinds that a single thread can change. */
@@ -61,11 +62,14 @@ public final class Namespaces {
 
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-  private static final MethodHandle UNSHARE = Libc.function("unshare", FunctionDescriptor.of(INT, INT));
-  private static final MethodHandle SETNS = Libc.function("setns", FunctionDescriptor.of(INT, INT, INT));
+  private static final MethodHandle UNSHARE =
+      Libc.function("unshare", FunctionDescriptor.of(INT, INT));
+  private static final MethodHandle SETNS =
+      Libc.function("setns", FunctionDescriptor.of(INT, INT, INT));
   private static final MethodHandle SETHOSTNAME =
       Libc.function("sethostname", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, LONG));
-  private static final MethodHandle SOCKET = Libc.function("socket", FunctionDescriptor.of(INT, INT, INT, INT));
+  private static final MethodHandle SOCKET =
+      Libc.function("socket", FunctionDescriptor.of(INT, INT, INT, INT));
   private static final MethodHandle IOCTL =
       Libc.function("ioctl", FunctionDescriptor.of(INT, INT, LONG, ValueLayout.ADDRESS), 2);
   private static final MethodHandle OPEN =
@@ -78,8 +82,8 @@ public final class Namespaces {
    * Makes new namespaces and pins each of them to a file.
    *
    * @param pins where each is pinned; the files are made, their directory exists
-   * @param setUp runs inside the new namespaces, on their thread; {@link #hostname}, {@link #sysctl} and {@link
-   *     #loopbackUp} are meant for it
+   * @param setUp runs inside the new namespaces, on their thread; {@link #hostname}, {@link
+   *     #sysctl} and {@link #loopbackUp} are meant for it
    * @throws StageletException when one cannot be made or set up; then none is pinned
    */
   public static void create(Map<Kind, Path> pins, SetUp setUp) {
@@ -101,14 +105,19 @@ public final class Namespaces {
         });
   }
 
-  /** Takes a pin away and removes its file; fine when it is gone. The namespace ends with its last process. */
+  /**
+   * Takes a pin away and removes its file; fine when it is gone. The namespace ends with its last
+   * process.
+   */
   public static void unpin(Path pin) {
     Mounts.detach(pin);
     try {
       Files.deleteIfExists(pin);
     } catch (IOException failure) {
       throw new StageletException(
-          ErrorCode.INTERNAL, "could not remove %s: %s".formatted(pin, StageletException.reason(failure)), failure);
+          ErrorCode.INTERNAL,
+          "could not remove %s: %s".formatted(pin, StageletException.reason(failure)),
+          failure);
     }
   }
 
@@ -126,13 +135,19 @@ public final class Namespaces {
         });
   }
 
-  /** Sets the host name of this thread's UTS namespace ({@code sethostname(2)}; at most 64 bytes). */
+  /**
+   * Sets the host name of this thread's UTS namespace ({@code sethostname(2)}; at most 64 bytes).
+   */
   public static void hostname(String name) {
     byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment errno = Libc.errnoSegment(arena);
       MemorySegment text = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
-      check((int) SETHOSTNAME.invokeExact(errno, text, (long) bytes.length), errno, "sethostname", name);
+      check(
+          (int) SETHOSTNAME.invokeExact(errno, text, (long) bytes.length),
+          errno,
+          "sethostname",
+          name);
     } catch (Throwable failure) {
       throw passOn(failure);
     }
@@ -142,21 +157,24 @@ public final class Namespaces {
    * Sets a kernel parameter of this thread's namespaces.
    *
    * @param name dotted, or with slashes where a part of it has a dot ({@code sysctl.d(5)})
-   * @throws StageletException {@code INVALID_ARGUMENT} when there is no such parameter or it refuses the value
+   * @throws StageletException {@code INVALID_ARGUMENT} when there is no such parameter or it
+   *     refuses the value
    */
   public static void sysctl(String name, String value) {
     String relative = name.indexOf('/') >= 0 ? name : name.replace('.', '/');
     Path root = Path.of("/proc/sys");
     Path file = root.resolve(relative).normalize();
     if (!file.startsWith(root) || file.equals(root)) {
-      throw new StageletException(ErrorCode.INVALID_ARGUMENT, "'%s' is not the name of a sysctl".formatted(name));
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT, "'%s' is not the name of a sysctl".formatted(name));
     }
     try {
       Files.writeString(file, value, StandardOpenOption.WRITE);
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
-          "could not set the sysctl %s to '%s': %s".formatted(name, value, StageletException.reason(failure)),
+          "could not set the sysctl %s to '%s': %s"
+              .formatted(name, value, StageletException.reason(failure)),
           failure);
     }
   }
@@ -165,14 +183,27 @@ public final class Namespaces {
   public static void loopbackUp() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment errno = Libc.errnoSegment(arena);
-      int socket = check((int) SOCKET.invokeExact(errno, SOCKET_INTERNET, SOCKET_DATAGRAM, 0), errno, "socket", "AF_INET");
+      int socket =
+          check(
+              (int) SOCKET.invokeExact(errno, SOCKET_INTERNET, SOCKET_DATAGRAM, 0),
+              errno,
+              "socket",
+              "AF_INET");
       try {
         MemorySegment request = arena.allocate(IFREQ_SIZE, 8);
         request.setString(0, "lo");
-        check((int) IOCTL.invokeExact(errno, socket, SIOCGIFFLAGS, request), errno, "ioctl(SIOCGIFFLAGS)", "lo");
+        check(
+            (int) IOCTL.invokeExact(errno, socket, SIOCGIFFLAGS, request),
+            errno,
+            "ioctl(SIOCGIFFLAGS)",
+            "lo");
         short flags = request.get(ValueLayout.JAVA_SHORT, IFREQ_FLAGS);
         request.set(ValueLayout.JAVA_SHORT, IFREQ_FLAGS, (short) (flags | IFF_UP));
-        check((int) IOCTL.invokeExact(errno, socket, SIOCSIFFLAGS, request), errno, "ioctl(SIOCSIFFLAGS)", "lo");
+        check(
+            (int) IOCTL.invokeExact(errno, socket, SIOCSIFFLAGS, request),
+            errno,
+            "ioctl(SIOCSIFFLAGS)",
+            "lo");
       } finally {
         check((int) CLOSE.invokeExact(errno, socket), errno, "close", "a socket");
       }
@@ -194,7 +225,8 @@ public final class Namespaces {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment errno = Libc.errnoSegment(arena);
       MemorySegment path = arena.allocateFrom(pin.toString());
-      int fd = check((int) OPEN.invokeExact(errno, path, OPEN_READ_ONLY), errno, "open", pin.toString());
+      int fd =
+          check((int) OPEN.invokeExact(errno, path, OPEN_READ_ONLY), errno, "open", pin.toString());
       try {
         check((int) SETNS.invokeExact(errno, fd, kind.flag), errno, "setns", pin.toString());
       } finally {
@@ -205,7 +237,10 @@ public final class Namespaces {
     }
   }
 
-  /** The work is short: an interrupt of the caller waits until it is done, so that nobody has to guess how far it got. */
+  /**
+   * The work is short: an interrupt of the caller waits until it is done, so that nobody has to
+   * guess how far it got.
+   */
   private static <T> T onItsOwnThread(String what, Callable<T> work) {
     FutureTask<T> task = new FutureTask<>(work);
     Thread.ofPlatform().name("namespace").daemon().start(task);
@@ -223,7 +258,9 @@ public final class Namespaces {
         throw known;
       }
       throw new StageletException(
-          ErrorCode.INTERNAL, "could not %s: %s".formatted(what, StageletException.reason(failure)), failure);
+          ErrorCode.INTERNAL,
+          "could not %s: %s".formatted(what, StageletException.reason(failure)),
+          failure);
     } finally {
       if (interrupted) {
         Thread.currentThread().interrupt();

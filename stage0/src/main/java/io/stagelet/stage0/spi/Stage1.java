@@ -111,7 +111,10 @@ public interface Stage1 extends AutoCloseable {
     /** Runs the process; give it a deadline and an input before. */
     Command command();
 
-    /** After the command has run: why the process could not be run at all, in words; empty when it was. */
+    /**
+     * After the command has run: why the process could not be run at all, in words; empty when it
+     * was.
+     */
     Optional<String> refusal();
 
     /** Kills the process and everything it started in the container; fine when all has ended. */

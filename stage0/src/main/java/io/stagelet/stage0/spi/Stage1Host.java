@@ -6,7 +6,8 @@ public interface Stage1Host {
   /**
    * The shared object of a type.
    *
-   * @throws io.stagelet.linux.StageletException {@code UNIMPLEMENTED} when the server shares none of this type
+   * @throws io.stagelet.linux.StageletException {@code UNIMPLEMENTED} when the server shares none
+   *     of this type
    */
   <T> T shared(Class<T> type);
 }
