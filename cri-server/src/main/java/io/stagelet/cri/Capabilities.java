@@ -4,6 +4,7 @@ import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
@@ -12,18 +13,65 @@ final class Capabilities {
   /** In the order of their numbers. */
   private static final List<String> ALL =
       List.of(
-          "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-          "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-          "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-          "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-          "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+          "CHOWN",
+          "DAC_OVERRIDE",
+          "DAC_READ_SEARCH",
+          "FOWNER",
+          "FSETID",
+          "KILL",
+          "SETGID",
+          "SETUID",
+          "SETPCAP",
+          "LINUX_IMMUTABLE",
+          "NET_BIND_SERVICE",
+          "NET_BROADCAST",
+          "NET_ADMIN",
+          "NET_RAW",
+          "IPC_LOCK",
+          "IPC_OWNER",
+          "SYS_MODULE",
+          "SYS_RAWIO",
+          "SYS_CHROOT",
+          "SYS_PTRACE",
+          "SYS_PACCT",
+          "SYS_ADMIN",
+          "SYS_BOOT",
+          "SYS_NICE",
+          "SYS_RESOURCE",
+          "SYS_TIME",
+          "SYS_TTY_CONFIG",
+          "MKNOD",
+          "LEASE",
+          "AUDIT_WRITE",
+          "AUDIT_CONTROL",
+          "SETFCAP",
+          "MAC_OVERRIDE",
+          "MAC_ADMIN",
+          "SYSLOG",
+          "WAKE_ALARM",
+          "BLOCK_SUSPEND",
+          "AUDIT_READ",
+          "PERFMON",
+          "BPF",
           "CHECKPOINT_RESTORE");
 
   /** What containers have had by default ever since Docker's first ones. */
   private static final List<String> DEFAULT =
       List.of(
-          "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-          "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE");
+          "CHOWN",
+          "DAC_OVERRIDE",
+          "FSETID",
+          "FOWNER",
+          "MKNOD",
+          "NET_RAW",
+          "SETGID",
+          "SETUID",
+          "SETFCAP",
+          "SETPCAP",
+          "NET_BIND_SERVICE",
+          "SYS_CHROOT",
+          "KILL",
+          "AUDIT_WRITE");
 
   private final List<String> available;
 
@@ -47,7 +95,8 @@ final class Capabilities {
     }
     List<String> add = security.addCapabilities().stream().map(this::normalized).toList();
     List<String> drop = security.dropCapabilities().stream().map(this::normalized).toList();
-    TreeSet<String> set = new TreeSet<>(add.contains("ALL") ? available : drop.contains("ALL") ? List.of() : DEFAULT);
+    TreeSet<String> set =
+        new TreeSet<>(add.contains("ALL") ? available : drop.contains("ALL") ? List.of() : DEFAULT);
     add.stream().filter(name -> !name.equals("ALL")).forEach(set::add);
     drop.forEach(set::remove);
     return prefixed(set);
@@ -55,7 +104,10 @@ final class Capabilities {
 
   /** The ambient set; each is in the permitted set too. */
   List<String> ambient(ContainerRequest.Security security) {
-    return prefixed(security.addAmbientCapabilities().stream().map(this::normalized).collect(Collectors.toCollection(TreeSet::new)));
+    return prefixed(
+        security.addAmbientCapabilities().stream()
+            .map(this::normalized)
+            .collect(Collectors.toCollection(TreeSet::new)));
   }
 
   private String normalized(String name) {
@@ -63,12 +115,13 @@ final class Capabilities {
     String bare = upper.startsWith("CAP_") ? upper.substring(4) : upper;
     if (!bare.equals("ALL") && !ALL.contains(bare)) {
       throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "'%s' is not a capability; capabilities(7) lists them".formatted(name));
+          ErrorCode.INVALID_ARGUMENT,
+          "'%s' is not a capability; capabilities(7) lists them".formatted(name));
     }
     return bare;
   }
 
-  private List<String> prefixed(TreeSet<String> names) {
+  private static List<String> prefixed(Set<String> names) {
     return names.stream().map(name -> "CAP_" + name).toList();
   }
 }

@@ -19,9 +19,11 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs CNI plugins (CNI specification 1.0, "Execution protocol") to attach sandboxes to a network and to detach them.
+ * Runs CNI plugins (CNI specification 1.0, "Execution protocol") to attach sandboxes to a network
+ * and to detach them.
  *
- * <p>The loopback interface is brought up by whoever makes the network namespace; no plugin is run for it.
+ * <p>The loopback interface is brought up by whoever makes the network namespace; no plugin is run
+ * for it.
  */
 final class Cni {
   private static final String INTERFACE = "eth0";
@@ -61,7 +63,10 @@ final class Cni {
     return CniConfiguration.load(configurationDirectory);
   }
 
-  /** An attachment before its plugins have run, to be stored first: a crash in between is then undone with it. */
+  /**
+   * An attachment before its plugins have run, to be stored first: a crash in between is then
+   * undone with it.
+   */
   CniAttachment planned(CniConfiguration network, List<CniAttachment.PortMapping> portMappings) {
     return new CniAttachment(network.name(), network.source(), "", List.of(), portMappings);
   }
@@ -87,12 +92,13 @@ final class Cni {
       }
     }
     String text = result == null ? "" : result.toString();
-    return new CniAttachment(network.name(), network.source(), text, addresses(result), planned.portMappings());
+    return new CniAttachment(
+        network.name(), network.source(), text, addresses(result), planned.portMappings());
   }
 
   /**
-   * Detaches a sandbox: DEL of each plugin in reverse order, all of them even when one fails. May be repeated, and works
-   * when the network namespace is gone.
+   * Detaches a sandbox: DEL of each plugin in reverse order, all of them even when one fails. May
+   * be repeated, and works when the network namespace is gone.
    *
    * @throws StageletException with the words of those that failed
    */
@@ -130,10 +136,16 @@ final class Cni {
     if (previous != null) {
       request.set("prevResult", previous);
     }
-    if (plugin.path("capabilities").path("portMappings").asBoolean() && !attachment.portMappings().isEmpty()) {
+    if (plugin.path("capabilities").path("portMappings").asBoolean()
+        && !attachment.portMappings().isEmpty()) {
       request
           .putObject("runtimeConfig")
-          .set("portMappings", json.valueToTree(attachment.portMappings().stream().map(CniAttachment.PortMapping::argument).toList()));
+          .set(
+              "portMappings",
+              json.valueToTree(
+                  attachment.portMappings().stream()
+                      .map(CniAttachment.PortMapping::argument)
+                      .toList()));
     }
     Command.Outcome outcome =
         Command.of(binary.toString())
@@ -156,30 +168,33 @@ final class Cni {
     environment.put("CNI_COMMAND", verb);
     environment.put("CNI_CONTAINERID", target.containerId());
     // a namespace that is gone must not be named: DEL then works without it
-    environment.put("CNI_NETNS", Files.exists(target.networkNamespace()) ? target.networkNamespace().toString() : "");
+    environment.put(
+        "CNI_NETNS",
+        Files.exists(target.networkNamespace()) ? target.networkNamespace().toString() : "");
     environment.put("CNI_IFNAME", INTERFACE);
     environment.put(
         "CNI_ARGS",
         "IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_INFRA_CONTAINER_ID=%s;K8S_POD_UID=%s"
             .formatted(pod.namespace(), pod.name(), target.containerId(), pod.uid()));
-    environment.put("CNI_PATH", String.join(":", binaryDirectories.stream().map(Path::toString).toList()));
+    environment.put(
+        "CNI_PATH", String.join(":", binaryDirectories.stream().map(Path::toString).toList()));
     return environment;
   }
 
   private Path binary(String type) {
     if (type.contains("/")) {
-      throw new StageletException(ErrorCode.INVALID_ARGUMENT, "the CNI plugin type '%s' has a slash".formatted(type));
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT, "the CNI plugin type '%s' has a slash".formatted(type));
     }
     return binaryDirectories.stream()
         .map(directory -> directory.resolve(type))
         .filter(Files::isExecutable)
         .findFirst()
-        .orElseThrow(
-            () ->
-                new StageletException(
-                    ErrorCode.FAILED_PRECONDITION,
-                    "the CNI plugin '%s' is in none of %s; install it, or name its directory in cni.bin-dirs"
-                        .formatted(type, binaryDirectories)));
+        .orElseThrow(() ->
+            new StageletException(
+                ErrorCode.FAILED_PRECONDITION,
+                "the CNI plugin '%s' is in none of %s; install it, or name its directory in cni.bin-dirs"
+                    .formatted(type, binaryDirectories)));
   }
 
   /** A plugin says its error as JSON on its standard output: {@code msg} and {@code details}. */
@@ -205,7 +220,9 @@ final class Cni {
       return json.readTree(text);
     } catch (JsonProcessingException failure) {
       throw new StageletException(
-          ErrorCode.UNAVAILABLE, "a CNI plugin's result is not JSON: " + failure.getOriginalMessage(), failure);
+          ErrorCode.UNAVAILABLE,
+          "a CNI plugin's result is not JSON: " + failure.getOriginalMessage(),
+          failure);
     }
   }
 
@@ -213,7 +230,9 @@ final class Cni {
   private static List<String> addresses(@Nullable JsonNode result) {
     List<String> addresses = new ArrayList<>();
     if (result != null) {
-      result.path("ips").forEach(entry -> addresses.add(withoutPrefix(entry.path("address").asText())));
+      result
+          .path("ips")
+          .forEach(entry -> addresses.add(withoutPrefix(entry.path("address").asText())));
       for (String family : List.of("ip4", "ip6")) {
         String address = result.path(family).path("ip").asText("");
         if (!address.isEmpty()) {

@@ -4,7 +4,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A sandbox's attachment to a network: what is needed to undo it when the configuration has changed since.
+ * A sandbox's attachment to a network: what is needed to undo it when the configuration has changed
+ * since.
  *
  * @param network the network's name
  * @param configuration the whole network configuration list as it was, as JSON
@@ -13,7 +14,11 @@ import java.util.Map;
  * @param portMappings what was asked of the portmap plugin
  */
 record CniAttachment(
-    String network, String configuration, String result, List<String> addresses, List<PortMapping> portMappings) {
+    String network,
+    String configuration,
+    String result,
+    List<String> addresses,
+    List<PortMapping> portMappings) {
   CniAttachment {
     addresses = List.copyOf(addresses);
     portMappings = List.copyOf(portMappings);
@@ -23,7 +28,15 @@ record CniAttachment(
   record PortMapping(int hostPort, int containerPort, String protocol, String hostIp) {
     /** As the {@code portMappings} capability takes it (CNI conventions). */
     Map<String, Object> argument() {
-      return Map.of("hostPort", hostPort, "containerPort", containerPort, "protocol", protocol, "hostIP", hostIp);
+      return Map.of(
+          "hostPort",
+          hostPort,
+          "containerPort",
+          containerPort,
+          "protocol",
+          protocol,
+          "hostIP",
+          hostIp);
     }
   }
 }

@@ -14,7 +14,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * A CNI network configuration list ({@code .conflist}, or a single plugin's {@code .conf} taken for a list of one).
+ * A CNI network configuration list ({@code .conflist}, or a single plugin's {@code .conf} taken for
+ * a list of one).
  *
  * @param source the list as JSON
  * @param plugins the plugins' own configurations, in order; at least one
@@ -27,10 +28,11 @@ record CniConfiguration(String name, String cniVersion, List<ObjectNode> plugins
   }
 
   /**
-   * The network that pods get: the first file of the directory, by name, that holds one; as kubelet's documentation has
-   * it.
+   * The network that pods get: the first file of the directory, by name, that holds one; as
+   * kubelet's documentation has it.
    *
-   * @throws StageletException {@code FAILED_PRECONDITION} when there is none, with what is wrong with each file
+   * @throws StageletException {@code FAILED_PRECONDITION} when there is none, with what is wrong
+   *     with each file
    */
   static CniConfiguration load(Path directory) {
     List<String> problems = new ArrayList<>();
@@ -41,10 +43,14 @@ record CniConfiguration(String name, String cniVersion, List<ObjectNode> plugins
         problems.add("%s: %s".formatted(file.getFileName(), StageletException.reason(failure)));
       }
     }
-    String why = problems.isEmpty() ? "it has no .conflist, .conf or .json file" : String.join("; ", problems);
+    String why =
+        problems.isEmpty()
+            ? "it has no .conflist, .conf or .json file"
+            : String.join("; ", problems);
     throw new StageletException(
         ErrorCode.FAILED_PRECONDITION,
-        "no CNI network in %s: %s; install a network plugin's configuration there".formatted(directory, why));
+        "no CNI network in %s: %s; install a network plugin's configuration there"
+            .formatted(directory, why));
   }
 
   /**
@@ -69,7 +75,8 @@ record CniConfiguration(String name, String cniVersion, List<ObjectNode> plugins
     List<ObjectNode> plugins = new ArrayList<>();
     if (list || object.has("plugins")) {
       for (JsonNode plugin : object.path("plugins")) {
-        if (plugin instanceof ObjectNode configuration && !plugin.path("type").asText("").isEmpty()) {
+        if (plugin instanceof ObjectNode configuration
+            && !plugin.path("type").asText("").isEmpty()) {
           plugins.add(configuration);
         } else {
           throw invalid("an entry of its plugins has no type");

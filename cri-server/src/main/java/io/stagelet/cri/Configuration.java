@@ -52,8 +52,8 @@ record Configuration(
         List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni")),
         "crun",
         Map.of(
-            "crun", new Handler("oci", true, Map.of("runtime", "/usr/bin/crun")),
-            "runc", new Handler("oci", true, Map.of("runtime", "/usr/sbin/runc"))),
+            "crun", new Handler("oci", true, Map.of()),
+            "runc", new Handler("oci", true, Map.of())),
         List.of());
   }
 }

@@ -40,7 +40,8 @@ import java.util.function.Consumer;
  * </pre>
  */
 final class ConfigurationReader {
-  private static final Set<String> KEYS = Set.of("socket", "root", "run", "default-handler", "cni", "registries", "handlers");
+  private static final Set<String> KEYS =
+      Set.of("socket", "root", "run", "default-handler", "cni", "registries", "handlers");
 
   private final Path file;
   private final List<String> problems = new ArrayList<>();
@@ -62,7 +63,10 @@ final class ConfigurationReader {
           ErrorCode.INVALID_ARGUMENT,
           "%s has %d mistake%s:%n  - %s"
               .formatted(
-                  file, reader.problems.size(), reader.problems.size() == 1 ? "" : "s", String.join("\n  - ", reader.problems)));
+                  file,
+                  reader.problems.size(),
+                  reader.problems.size() == 1 ? "" : "s",
+                  String.join("\n  - ", reader.problems)));
     }
     return configuration;
   }
@@ -75,7 +79,10 @@ final class ConfigurationReader {
       return toml.createObjectNode();
     } catch (JsonProcessingException failure) {
       problems.add(
-          "line %d: %s".formatted(failure.getLocation() == null ? 0 : failure.getLocation().getLineNr(), failure.getOriginalMessage()));
+          "line %d: %s"
+              .formatted(
+                  failure.getLocation() == null ? 0 : failure.getLocation().getLineNr(),
+                  failure.getOriginalMessage()));
       return toml.createObjectNode();
     } catch (IOException failure) {
       problems.add("it cannot be read: " + StageletException.reason(failure));
@@ -88,10 +95,14 @@ final class ConfigurationReader {
     unknown(root, "", KEYS);
     JsonNode cni = table(root, "cni", Set.of("conf-dir", "bin-dirs"));
     JsonNode registries = table(root, "registries", Set.of("insecure"));
-    Map<String, Configuration.Handler> handlers = root.has("handlers") ? handlers(root.get("handlers")) : defaults.handlers();
-    String defaultHandler = string(root, "default-handler", "default-handler", defaults.defaultHandler());
+    Map<String, Configuration.Handler> handlers =
+        root.has("handlers") ? handlers(root.get("handlers")) : defaults.handlers();
+    String defaultHandler =
+        string(root, "default-handler", "default-handler", defaults.defaultHandler());
     if (!handlers.containsKey(defaultHandler)) {
-      problems.add("default-handler: there is no handler '%s'; there are %s".formatted(defaultHandler, new TreeMap<>(handlers).keySet()));
+      problems.add(
+          "default-handler: there is no handler '%s'; there are %s"
+              .formatted(defaultHandler, new TreeMap<>(handlers).keySet()));
     }
     return new Configuration(
         path(root, "socket", "socket", defaults.socket()),
@@ -103,7 +114,8 @@ final class ConfigurationReader {
             .orElse(defaults.cniBinaryDirectories()),
         defaultHandler,
         handlers,
-        strings(registries, "insecure", "registries.insecure").orElse(defaults.insecureRegistries()));
+        strings(registries, "insecure", "registries.insecure")
+            .orElse(defaults.insecureRegistries()));
   }
 
   private Map<String, Configuration.Handler> handlers(JsonNode node) {
@@ -113,29 +125,33 @@ final class ConfigurationReader {
       return handlers;
     }
     node.properties()
-        .forEach(
-            entry -> {
-              String key = "handlers." + entry.getKey();
-              JsonNode handler = entry.getValue();
-              if (!handler.isObject()) {
-                problems.add(key + ": must be a table");
-                return;
-              }
-              String stage1 = string(handler, "stage1", key + ".stage1", "");
-              if (stage1.isEmpty()) {
-                problems.add(key + ".stage1: is missing; it says which stage1 the handler is, such as \"oci\"");
-              }
-              Map<String, String> options = new HashMap<>();
-              handler
-                  .properties()
-                  .forEach(
-                      option -> {
-                        if (!Set.of("stage1", "annotation").contains(option.getKey())) {
-                          options.put(option.getKey(), string(handler, option.getKey(), key + "." + option.getKey(), ""));
-                        }
-                      });
-              handlers.put(entry.getKey(), new Configuration.Handler(stage1, flag(handler, "annotation", key + ".annotation"), options));
-            });
+        .forEach(entry -> {
+          String key = "handlers." + entry.getKey();
+          JsonNode handler = entry.getValue();
+          if (!handler.isObject()) {
+            problems.add(key + ": must be a table");
+            return;
+          }
+          String stage1 = string(handler, "stage1", key + ".stage1", "");
+          if (stage1.isEmpty()) {
+            problems.add(
+                key + ".stage1: is missing; it says which stage1 the handler is, such as \"oci\"");
+          }
+          Map<String, String> options = new HashMap<>();
+          handler
+              .properties()
+              .forEach(option -> {
+                if (!Set.of("stage1", "annotation").contains(option.getKey())) {
+                  options.put(
+                      option.getKey(),
+                      string(handler, option.getKey(), key + "." + option.getKey(), ""));
+                }
+              });
+          handlers.put(
+              entry.getKey(),
+              new Configuration.Handler(
+                  stage1, flag(handler, "annotation", key + ".annotation"), options));
+        });
     return handlers;
   }
 
@@ -149,8 +165,15 @@ final class ConfigurationReader {
   }
 
   private void unknown(JsonNode node, String prefix, Set<String> known) {
-    Consumer<String> report = key -> problems.add("%s%s: there is no such key; there are %s".formatted(prefix, key, known.stream().sorted().toList()));
-    node.properties().stream().map(Map.Entry::getKey).filter(key -> !known.contains(key)).forEach(report);
+    Consumer<String> report =
+        key ->
+            problems.add(
+                "%s%s: there is no such key; there are %s"
+                    .formatted(prefix, key, known.stream().sorted().toList()));
+    node.properties().stream()
+        .map(Map.Entry::getKey)
+        .filter(key -> !known.contains(key))
+        .forEach(report);
   }
 
   private String string(JsonNode node, String key, String name, String fallback) {

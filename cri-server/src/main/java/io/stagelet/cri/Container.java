@@ -6,7 +6,10 @@ import io.stagelet.stage0.spi.Stage1;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/** A container in memory. Its record changes only under its sandbox's lock; anyone may read it at any time. */
+/**
+ * A container in memory. Its record changes only under its sandbox's lock; anyone may read it at
+ * any time.
+ */
 final class Container {
   private final Sandbox sandbox;
   private final CompletableFuture<ContainerRecord.Exited> ended = new CompletableFuture<>();

@@ -33,10 +33,16 @@ import org.slf4j.LoggerFactory;
 final class ContainerLifecycle {
   private static final Logger LOG = LoggerFactory.getLogger(ContainerLifecycle.class);
 
-  /** How long output is still awaited after a container's end: only a process that left its cgroup can hold it open. */
+  /**
+   * How long output is still awaited after a container's end: only a process that left its cgroup
+   * can hold it open.
+   */
   private static final Duration OUTPUT_GRACE = Duration.ofSeconds(2);
 
-  /** How long SIGKILL may take: a process in an uninterruptible sleep (a dead network filesystem) outlives it. */
+  /**
+   * How long SIGKILL may take: a process in an uninterruptible sleep (a dead network filesystem)
+   * outlives it.
+   */
   private static final Duration KILL_GRACE = Duration.ofSeconds(60);
 
   private static final int EXIT_CANNOT_START = 128;
@@ -79,16 +85,23 @@ final class ContainerLifecycle {
     this.clock = clock;
   }
 
-  /** Makes the container that is asked for, or gives the one made for the same name and attempt and not started yet. */
+  /**
+   * Makes the container that is asked for, or gives the one made for the same name and attempt and
+   * not started yet.
+   */
   Container create(ContainerRequest request) {
     Sandbox sandbox = pods.sandbox(request.sandbox().value());
-    return creating.once(new Key(sandbox.id(), request.name(), request.attempt()), () -> locked(sandbox, () -> make(request, sandbox)));
+    return creating.once(
+        new Key(sandbox.id(), request.name(), request.attempt()),
+        () -> locked(sandbox, () -> make(request, sandbox)));
   }
 
   private Container make(ContainerRequest request, Sandbox sandbox) {
     Optional<Container> earlier =
         pods.containersOf(sandbox).stream()
-            .filter(other -> other.plan().name().equals(request.name()) && other.record().attempt() == request.attempt())
+            .filter(other ->
+                other.plan().name().equals(request.name())
+                    && other.record().attempt() == request.attempt())
             .findFirst();
     if (earlier.isPresent()) {
       return joined(earlier.get(), request);
@@ -102,11 +115,11 @@ final class ContainerLifecycle {
     Image image =
         images
             .find(request.image())
-            .orElseThrow(
-                () ->
-                    new StageletException(
-                        ErrorCode.NOT_FOUND,
-                        "container %s cannot be made: the image %s is not here; pull it first".formatted(request.name(), request.image())));
+            .orElseThrow(() ->
+                new StageletException(
+                    ErrorCode.NOT_FOUND,
+                    "container %s cannot be made: the image %s is not here; pull it first"
+                        .formatted(request.name(), request.image())));
     ContainerId id = ids.container();
     Path state = records.directory(id);
     ContainerPlanner.Places places = places(id);
@@ -115,9 +128,16 @@ final class ContainerLifecycle {
       undo.push("delete " + places.directory(), () -> DurableFiles.deleteTree(places.directory()));
       directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
       undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
-      rootFilesystems.mount(image, places.rootfs(), state.resolve("upper"), state.resolve("work"), false);
+      rootFilesystems.mount(image, places.rootfs(), state.resolve("upper"), state.resolve("work"));
       ContainerRecord record =
-          planner.record(id, request, image, sandbox.record(), files.mounts(sandbox.id()), places, clock.instant());
+          planner.record(
+              id,
+              request,
+              image,
+              sandbox.record(),
+              files.mounts(sandbox.id()),
+              places,
+              clock.instant());
       sandbox.stage1().prepareContainer(record.plan());
       records.store(record);
       Container container = new Container(record, sandbox);
@@ -145,7 +165,8 @@ final class ContainerLifecycle {
         () -> {
           switch (container.record().life()) {
             case ContainerRecord.Created _ -> launch(container);
-            case ContainerRecord.Running _ -> LOG.debug("container {} runs already", container.id().shortened());
+            case ContainerRecord.Running _ ->
+                LOG.debug("container {} runs already", container.id().shortened());
             case ContainerRecord.Exited exited ->
                 throw new StageletException(
                     ErrorCode.FAILED_PRECONDITION,
@@ -176,7 +197,11 @@ final class ContainerLifecycle {
               .record()
               .with(
                   new ContainerRecord.Exited(
-                      EXIT_CANNOT_START, "StartError", StageletException.reason(failure), Optional.empty(), clock.instant())));
+                      EXIT_CANNOT_START,
+                      "StartError",
+                      StageletException.reason(failure),
+                      Optional.empty(),
+                      clock.instant())));
       throw failure;
     } catch (RuntimeException failure) {
       relay.finish(plan.id().value(), Duration.ZERO);
@@ -191,8 +216,8 @@ final class ContainerLifecycle {
   }
 
   /**
-   * Asks it to end, and kills it when it has not after {@code timeout}; zero kills at once. Returns when it has ended and
-   * its end is on disk. Fine when it has ended already.
+   * Asks it to end, and kills it when it has not after {@code timeout}; zero kills at once. Returns
+   * when it has ended and its end is on disk. Fine when it has ended already.
    */
   void stop(Container container, Duration timeout) {
     if (!(container.record().life() instanceof ContainerRecord.Running)) {
@@ -205,7 +230,10 @@ final class ContainerLifecycle {
       if (hasEnded(container, timeout)) {
         return;
       }
-      LOG.info("container {} did not end within {} s and is killed", container.id().shortened(), timeout.toSeconds());
+      LOG.info(
+          "container {} did not end within {} s and is killed",
+          container.id().shortened(),
+          timeout.toSeconds());
     }
     kill(container);
   }
@@ -235,7 +263,10 @@ final class ContainerLifecycle {
     } catch (InterruptedException interrupted) {
       Thread.currentThread().interrupt();
       throw new StageletException(
-          ErrorCode.CANCELLED, "the caller went away while container %s was ending".formatted(container.id().shortened()), interrupted);
+          ErrorCode.CANCELLED,
+          "the caller went away while container %s was ending"
+              .formatted(container.id().shortened()),
+          interrupted);
     }
   }
 
@@ -278,7 +309,9 @@ final class ContainerLifecycle {
         });
   }
 
-  /** The unit goes before the relay: what systemd runs after the container still opens its FIFOs. */
+  /**
+   * The unit goes before the relay: what systemd runs after the container still opens its FIFOs.
+   */
   private void settle(Container container, ContainerRecord.Exited exited) {
     container.stage1().removeContainer(container.plan());
     if (!relay.finish(container.id().value(), OUTPUT_GRACE)) {
@@ -296,9 +329,14 @@ final class ContainerLifecycle {
   }
 
   private static ContainerRecord.Exited exited(ContainerState.Ended ended) {
-    String reason = ended.outOfMemory() ? "OOMKilled" : ended.exitCode() == 0 ? "Completed" : "Error";
-    String message = ended.signal() == 0 ? "" : "ended by signal %d (%s)".formatted(ended.signal(), Signals.name(ended.signal()));
-    return new ContainerRecord.Exited(ended.exitCode(), reason, message, Optional.of(ended.startedAt()), ended.finishedAt());
+    String reason =
+        ended.outOfMemory() ? "OOMKilled" : ended.exitCode() == 0 ? "Completed" : "Error";
+    String message =
+        ended.signal() == 0
+            ? ""
+            : "ended by signal %d (%s)".formatted(ended.signal(), Signals.name(ended.signal()));
+    return new ContainerRecord.Exited(
+        ended.exitCode(), reason, message, Optional.of(ended.startedAt()), ended.finishedAt());
   }
 
   private ContainerRecord.Exited unknown(ContainerRecord.Running running) {
@@ -324,7 +362,10 @@ final class ContainerLifecycle {
   ContainerPlanner.Places places(ContainerId id) {
     Path directory = configuration.runDirectory().resolve("containers").resolve(id.value());
     return new ContainerPlanner.Places(
-        directory, directory.resolve("rootfs"), directory.resolve("stdout"), directory.resolve("stderr"));
+        directory,
+        directory.resolve("rootfs"),
+        directory.resolve("stdout"),
+        directory.resolve("stderr"));
   }
 
   private void become(Container container, ContainerRecord record) {
@@ -338,7 +379,9 @@ final class ContainerLifecycle {
         Files.createDirectories(path);
       } catch (IOException failure) {
         throw new StageletException(
-            ErrorCode.INTERNAL, "could not make %s: %s".formatted(path, StageletException.reason(failure)), failure);
+            ErrorCode.INTERNAL,
+            "could not make %s: %s".formatted(path, StageletException.reason(failure)),
+            failure);
       }
     }
   }

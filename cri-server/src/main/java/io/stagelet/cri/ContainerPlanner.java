@@ -22,7 +22,8 @@ import java.util.Optional;
 
 /** Turns what CreateContainer asks for, the image and the sandbox into what a stage1 is told. */
 final class ContainerPlanner {
-  private static final String DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  private static final String DEFAULT_PATH =
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   private static final String DEFAULT_STOP_SIGNAL = "SIGTERM";
   private static final Duration DEFAULT_GRACE = Duration.ofSeconds(30);
 
@@ -43,8 +44,10 @@ final class ContainerPlanner {
   /**
    * The record of a container that is about to be made.
    *
-   * @param sandboxFiles the files of the sandbox that are mounted where kubelet mounts nothing of its own
-   * @throws StageletException {@code INVALID_ARGUMENT} or {@code UNIMPLEMENTED} with what cannot be had
+   * @param sandboxFiles the files of the sandbox that are mounted where kubelet mounts nothing of
+   *     its own
+   * @throws StageletException {@code INVALID_ARGUMENT} or {@code UNIMPLEMENTED} with what cannot be
+   *     had
    */
   ContainerRecord record(
       ContainerId id,
@@ -56,7 +59,8 @@ final class ContainerPlanner {
       Instant now) {
     refuseWhatIsNotBuilt(request);
     ImageConfig config = image.config();
-    String stopSignal = firstNonEmpty(request.stopSignal(), config.stopSignal(), DEFAULT_STOP_SIGNAL);
+    String stopSignal =
+        firstNonEmpty(request.stopSignal(), config.stopSignal(), DEFAULT_STOP_SIGNAL);
     ContainerRequest.Security security = request.security();
     SandboxPlan sandboxPlan = sandbox.plan();
     boolean sharesHostPid = security.pid() == SandboxRequest.NamespaceMode.NODE;
@@ -119,10 +123,12 @@ final class ContainerPlanner {
 
   private static StageletException unsupported(ContainerRequest request, String what) {
     return new StageletException(
-        ErrorCode.UNIMPLEMENTED, "container %s asks for %s, which is not built yet".formatted(request.name(), what));
+        ErrorCode.UNIMPLEMENTED,
+        "container %s asks for %s, which is not built yet".formatted(request.name(), what));
   }
 
-  private static ExecPlan process(ContainerRequest request, ImageConfig config, SandboxPlan sandbox, Path rootfs) {
+  private static ExecPlan process(
+      ContainerRequest request, ImageConfig config, SandboxPlan sandbox, Path rootfs) {
     List<String> arguments = arguments(request, config);
     UserDatabase users =
         new UserDatabase(
@@ -131,13 +137,15 @@ final class ContainerPlanner {
     return new ExecPlan(
         arguments,
         environment(request, config, sandbox),
-        firstNonEmpty(request.workingDirectory(), config.workingDir(), "/"),
+        firstNonEmpty(request.workingDirectory(), config.workingDirectory(), "/"),
         users.resolve(request.security(), config.user()),
         false,
         request.security().noNewPrivileges());
   }
 
-  /** As Kubernetes documents it: a command replaces the entry point and drops the image's command. */
+  /**
+   * As Kubernetes documents it: a command replaces the entry point and drops the image's command.
+   */
   private static List<String> arguments(ContainerRequest request, ImageConfig config) {
     List<String> arguments = new ArrayList<>();
     if (!request.command().isEmpty()) {
@@ -145,21 +153,23 @@ final class ContainerPlanner {
       arguments.addAll(request.arguments());
     } else {
       arguments.addAll(config.entrypoint());
-      arguments.addAll(request.arguments().isEmpty() ? config.cmd() : request.arguments());
+      arguments.addAll(request.arguments().isEmpty() ? config.command() : request.arguments());
     }
     if (arguments.isEmpty()) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
-          "container %s has no command: neither the pod nor the image %s names one".formatted(request.name(), request.userImage()));
+          "container %s has no command: neither the pod nor the image %s names one"
+              .formatted(request.name(), request.userImage()));
     }
     return arguments;
   }
 
-  private static List<String> environment(ContainerRequest request, ImageConfig config, SandboxPlan sandbox) {
+  private static List<String> environment(
+      ContainerRequest request, ImageConfig config, SandboxPlan sandbox) {
     Map<String, String> byName = new LinkedHashMap<>();
     byName.put("PATH", DEFAULT_PATH);
     sandbox.hostname().ifPresent(hostname -> byName.put("HOSTNAME", "HOSTNAME=" + hostname));
-    config.env().forEach(variable -> byName.put(nameOf(variable), variable));
+    config.environment().forEach(variable -> byName.put(nameOf(variable), variable));
     request.environment().forEach(variable -> byName.put(nameOf(variable), variable));
     return List.copyOf(byName.values());
   }
@@ -173,19 +183,27 @@ final class ContainerPlanner {
       ContainerRequest request, List<ContainerRecord.MountRecord> sandboxFiles) {
     List<ContainerRecord.MountRecord> wanted = new ArrayList<>();
     for (ContainerRecord.MountRecord file : sandboxFiles) {
-      if (request.mounts().stream().noneMatch(mount -> mount.containerPath().equals(file.containerPath()))) {
+      if (request.mounts().stream()
+          .noneMatch(mount -> mount.containerPath().equals(file.containerPath()))) {
         wanted.add(
             new ContainerRecord.MountRecord(
-                file.hostPath(), file.containerPath(), request.security().readOnlyRootfs(), false, false, file.propagation()));
+                file.hostPath(),
+                file.containerPath(),
+                request.security().readOnlyRootfs(),
+                false,
+                false,
+                file.propagation()));
       }
     }
     wanted.addAll(request.mounts());
     return wanted.stream().map(mount -> mount(request, mount)).toList();
   }
 
-  private static ContainerPlan.Mount mount(ContainerRequest request, ContainerRecord.MountRecord mount) {
+  private static ContainerPlan.Mount mount(
+      ContainerRequest request, ContainerRecord.MountRecord mount) {
     ContainerPlan.Propagation propagation = ContainerPlan.Propagation.valueOf(mount.propagation());
-    if (mount.recursiveReadOnly() && (!mount.readOnly() || propagation != ContainerPlan.Propagation.PRIVATE)) {
+    if (mount.recursiveReadOnly()
+        && (!mount.readOnly() || propagation != ContainerPlan.Propagation.PRIVATE)) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
           "the mount %s of container %s is recursive_read_only, which wants readonly and private propagation"
@@ -194,13 +212,20 @@ final class ContainerPlanner {
     if (!mount.containerPath().startsWith("/")) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
-          "the mount path '%s' of container %s is not absolute".formatted(mount.containerPath(), request.name()));
+          "the mount path '%s' of container %s is not absolute"
+              .formatted(mount.containerPath(), request.name()));
     }
     return new ContainerPlan.Mount(
-        source(request, mount), mount.containerPath(), mount.readOnly(), mount.recursiveReadOnly(), propagation);
+        source(request, mount),
+        mount.containerPath(),
+        mount.readOnly(),
+        mount.recursiveReadOnly(),
+        propagation);
   }
 
-  /** Symbolic links of the host are followed, and a missing directory is made, as other runtimes do. */
+  /**
+   * Symbolic links of the host are followed, and a missing directory is made, as other runtimes do.
+   */
   private static Path source(ContainerRequest request, ContainerRecord.MountRecord mount) {
     Path source = Path.of(mount.hostPath());
     try {
@@ -255,14 +280,17 @@ final class ContainerPlanner {
     if (!directory.isAbsolute() || !path.startsWith(directory.normalize())) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
-          "the log path '%s' leads out of the pod's log directory '%s'".formatted(request.logPath(), directory));
+          "the log path '%s' leads out of the pod's log directory '%s'"
+              .formatted(request.logPath(), directory));
     }
     return Optional.of(path);
   }
 
   private static Duration grace(Map<String, String> annotations) {
     String seconds = annotations.getOrDefault(GRACE_ANNOTATION, "");
-    return seconds.matches("[0-9]{1,9}") ? Duration.ofSeconds(Long.parseLong(seconds)) : DEFAULT_GRACE;
+    return seconds.matches("[0-9]{1,9}")
+        ? Duration.ofSeconds(Long.parseLong(seconds))
+        : DEFAULT_GRACE;
   }
 
   private static String firstNonEmpty(String... candidates) {

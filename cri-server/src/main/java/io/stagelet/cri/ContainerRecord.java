@@ -42,7 +42,12 @@ record ContainerRecord(
 
   /** A mount as kubelet asked for it. */
   record MountRecord(
-      String hostPath, String containerPath, boolean readOnly, boolean recursiveReadOnly, boolean relabel, String propagation) {}
+      String hostPath,
+      String containerPath,
+      boolean readOnly,
+      boolean recursiveReadOnly,
+      boolean relabel,
+      String propagation) {}
 
   /**
    * Where a container is in its life.
@@ -73,11 +78,23 @@ record ContainerRecord(
    * @param reason one of Completed, Error, OOMKilled, StartError, Unknown
    * @param message why, in words; empty when the reason says it all
    */
-  record Exited(int exitCode, String reason, String message, Optional<Instant> startedAt, Instant finishedAt)
+  record Exited(
+      int exitCode, String reason, String message, Optional<Instant> startedAt, Instant finishedAt)
       implements Life {}
 
   ContainerRecord with(Life other) {
     return new ContainerRecord(
-        plan, attempt, image, imageId, imageReference, logPath, mounts, stopSignal, labels, annotations, createdAt, other);
+        plan,
+        attempt,
+        image,
+        imageId,
+        imageReference,
+        logPath,
+        mounts,
+        stopSignal,
+        labels,
+        annotations,
+        createdAt,
+        other);
   }
 }

@@ -20,7 +20,8 @@ final class ExecSync {
    * Runs a command to its end.
    *
    * @param timeout zero for none
-   * @throws StageletException {@code DEADLINE_EXCEEDED} when it took longer; it and all it started are killed then
+   * @throws StageletException {@code DEADLINE_EXCEEDED} when it took longer; it and all it started
+   *     are killed then
    */
   Command.Outcome run(Container container, List<String> arguments, Duration timeout) {
     if (arguments.isEmpty()) {
@@ -29,18 +30,26 @@ final class ExecSync {
     if (!(container.record().life() instanceof ContainerRecord.Running)) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
-          "'%s' cannot be run in container %s: it is not running".formatted(String.join(" ", arguments), container.id().shortened()));
+          "'%s' cannot be run in container %s: it is not running"
+              .formatted(String.join(" ", arguments), container.id().shortened()));
     }
-    try (Stage1.Exec exec = container.stage1().exec(container.plan(), container.plan().process().with(arguments, false))) {
+    try (Stage1.Exec exec =
+        container
+            .stage1()
+            .exec(container.plan(), container.plan().process().with(arguments, false))) {
       try {
         Command.Outcome outcome =
-            exec.command().withDeadline(timeout.isZero() ? NO_DEADLINE : timeout).withOutputLimit(OUTPUT_LIMIT).run();
+            exec.command()
+                .withDeadline(timeout.isZero() ? NO_DEADLINE : timeout)
+                .withOutputLimit(OUTPUT_LIMIT)
+                .run();
         Optional<String> refusal = outcome.exitCode() == 0 ? Optional.empty() : exec.refusal();
         if (refusal.isPresent()) {
           throw new StageletException(
               ErrorCode.INTERNAL,
               "'%s' cannot be run in container %s: %s"
-                  .formatted(String.join(" ", arguments), container.id().shortened(), refusal.get()));
+                  .formatted(
+                      String.join(" ", arguments), container.id().shortened(), refusal.get()));
         }
         return outcome;
       } catch (StageletException failure) {

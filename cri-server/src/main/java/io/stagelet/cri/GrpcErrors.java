@@ -36,11 +36,16 @@ final class GrpcErrors {
       } else {
         LOG.error("{}: {}", call, StageletException.reason(known), known.getCause());
       }
-      return of(known.code()).withDescription(StageletException.reason(known)).withCause(known).asRuntimeException();
+      return of(known.code())
+          .withDescription(StageletException.reason(known))
+          .withCause(known)
+          .asRuntimeException();
     }
     LOG.error("{}: an unforeseen failure", call, failure);
     return Status.INTERNAL
-        .withDescription("%s failed in a way nobody foresaw: %s; the journal of stagelet has the details".formatted(call, failure))
+        .withDescription(
+            "%s failed in a way nobody foresaw: %s; the journal of stagelet has the details"
+                .formatted(call, failure))
         .withCause(failure)
         .asRuntimeException();
   }

@@ -12,8 +12,8 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * The handlers of the configuration, each with its stage1. A handler whose stage1 cannot be opened (its runtime is not
- * installed, say) keeps the reason, and whoever asks for it gets it.
+ * The handlers of the configuration, each with its stage1. A handler whose stage1 cannot be opened
+ * (its runtime is not installed, say) keeps the reason, and whoever asks for it gets it.
  */
 final class Handlers implements AutoCloseable {
   /** The annotation by which a pod picks a handler among those that are allowed for it. */
@@ -40,15 +40,22 @@ final class Handlers implements AutoCloseable {
             .toList();
     configuration
         .handlers()
-        .forEach((name, handler) -> handlers.put(name, open(name, handler, providers, host, configuration.runDirectory())));
+        .forEach((name, handler) ->
+            handlers.put(name, open(name, handler, providers, host, configuration.runDirectory())));
   }
 
   private static Opened open(
-      String name, Configuration.Handler handler, Iterable<Stage1Provider> providers, Stage1Host host, Path runDirectory) {
+      String name,
+      Configuration.Handler handler,
+      Iterable<Stage1Provider> providers,
+      Stage1Host host,
+      Path runDirectory) {
     for (Stage1Provider provider : providers) {
       if (provider.name().equals(handler.stage1())) {
         try {
-          return new Ready(provider.open(name, handler.options(), host, runDirectory.resolve("handlers").resolve(name)));
+          return new Ready(
+              provider.open(
+                  name, handler.options(), host, runDirectory.resolve("handlers").resolve(name)));
         } catch (StageletException failure) {
           return new Refused(failure);
         }
@@ -56,13 +63,16 @@ final class Handlers implements AutoCloseable {
     }
     return new Refused(
         new StageletException(
-            ErrorCode.UNIMPLEMENTED, "handler '%s': there is no stage1 '%s' in this build".formatted(name, handler.stage1())));
+            ErrorCode.UNIMPLEMENTED,
+            "handler '%s': there is no stage1 '%s' in this build"
+                .formatted(name, handler.stage1())));
   }
 
   /**
    * The name of the handler for a pod: the annotation when there is one, else what kubelet says.
    *
-   * @throws StageletException when there is no such handler, or the annotation names one that it may not
+   * @throws StageletException when there is no such handler, or the annotation names one that it
+   *     may not
    */
   String choose(SandboxRequest request) {
     String annotated = request.annotations().get(ANNOTATION);
@@ -78,7 +88,8 @@ final class Handlers implements AutoCloseable {
     String name = request.runtimeHandler().isEmpty() ? defaultHandler : request.runtimeHandler();
     if (!handlers.containsKey(name)) {
       throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "there is no handler '%s'; the configuration has %s".formatted(name, handlers.keySet()));
+          ErrorCode.INVALID_ARGUMENT,
+          "there is no handler '%s'; the configuration has %s".formatted(name, handlers.keySet()));
     }
     return name;
   }
@@ -93,11 +104,15 @@ final class Handlers implements AutoCloseable {
       case Ready(Stage1 stage1) -> stage1;
       case Refused(StageletException reason) ->
           throw new StageletException(
-              reason.code(), "handler '%s' cannot be used: %s".formatted(handler, StageletException.reason(reason)), reason);
+              reason.code(),
+              "handler '%s' cannot be used: %s"
+                  .formatted(handler, StageletException.reason(reason)),
+              reason);
       case null ->
           throw new StageletException(
               ErrorCode.FAILED_PRECONDITION,
-              "handler '%s' is not in the configuration any more; it has %s".formatted(handler, handlers.keySet()));
+              "handler '%s' is not in the configuration any more; it has %s"
+                  .formatted(handler, handlers.keySet()));
     };
   }
 
@@ -105,7 +120,12 @@ final class Handlers implements AutoCloseable {
   Map<String, Stage1> usable() {
     return handlers.entrySet().stream()
         .filter(entry -> entry.getValue() instanceof Ready)
-        .collect(Collectors.toMap(Map.Entry::getKey, entry -> ((Ready) entry.getValue()).stage1(), (a, b) -> a, TreeMap::new));
+        .collect(
+            Collectors.toMap(
+                Map.Entry::getKey,
+                entry -> ((Ready) entry.getValue()).stage1(),
+                (a, b) -> a,
+                TreeMap::new));
   }
 
   /** Why a handler cannot be used, by name. */

@@ -11,13 +11,16 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 
 /** The device nodes of the host, for privileged containers. */
 final class HostDevices {
   /** What a container has of its own, or what must not be shared. */
   private static final Set<String> LEFT_OUT =
-      Set.of("pts", "shm", "fd", "mqueue", "console", "ptmx", "full", "null", "random", "tty", "urandom", "zero");
+      Set.of(
+          "pts", "shm", "fd", "mqueue", "console", "ptmx", "full", "null", "random", "tty",
+          "urandom", "zero");
 
   private HostDevices() {}
 
@@ -34,9 +37,13 @@ final class HostDevices {
             }
 
             @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-              // "other" is what is neither file, directory nor link: a socket or FIFO has no device number
-              if (attributes.isOther() && !leftOut(file) && (Long) Files.getAttribute(file, "unix:rdev") != 0) {
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+                throws IOException {
+              // "other" is what is neither file, directory nor link: a socket or FIFO has no device
+              // number
+              if (attributes.isOther()
+                  && !leftOut(file)
+                  && !Objects.equals(Files.getAttribute(file, "unix:rdev"), 0L)) {
                 devices.add(new ContainerPlan.Device(file, file.toString(), "rwm"));
               }
               return FileVisitResult.CONTINUE;
@@ -48,13 +55,15 @@ final class HostDevices {
             }
 
             private boolean leftOut(Path path) {
-              return directory.equals(path.getParent()) && LEFT_OUT.contains(path.getFileName().toString());
+              return directory.equals(path.getParent())
+                  && LEFT_OUT.contains(path.getFileName().toString());
             }
           });
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
-          "could not list the devices in %s: %s".formatted(directory, StageletException.reason(failure)),
+          "could not list the devices in %s: %s"
+              .formatted(directory, StageletException.reason(failure)),
           failure);
     }
     return devices;

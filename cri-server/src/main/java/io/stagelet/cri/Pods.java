@@ -53,21 +53,31 @@ final class Pods {
   /** All containers, the newest first. */
   List<Container> containers() {
     return containers.values().stream()
-        .sorted(Comparator.comparing((Container container) -> container.record().createdAt()).reversed())
+        .sorted(
+            Comparator.comparing((Container container) -> container.record().createdAt())
+                .reversed())
         .toList();
   }
 
   /** The containers of a sandbox. */
   List<Container> containersOf(Sandbox sandbox) {
-    return containers.values().stream().filter(container -> container.sandbox() == sandbox).toList();
+    return containers.values().stream()
+        .filter(container -> container.sandbox() == sandbox)
+        .toList();
   }
 
-  /** The sandbox whose id is, or begins with, {@code id}; empty when there is none, or more than one begin so. */
+  /**
+   * The sandbox whose id is, or begins with, {@code id}; empty when there is none, or more than one
+   * begin so.
+   */
   Optional<Sandbox> findSandbox(String id) {
     return find(id, sandboxes.values().stream(), sandbox -> sandbox.id().value());
   }
 
-  /** The container whose id is, or begins with, {@code id}; empty when there is none, or more than one begin so. */
+  /**
+   * The container whose id is, or begins with, {@code id}; empty when there is none, or more than
+   * one begin so.
+   */
   Optional<Container> findContainer(String id) {
     return find(id, containers.values().stream(), container -> container.id().value());
   }
@@ -75,13 +85,17 @@ final class Pods {
   /** As {@link #findSandbox}, or {@code NOT_FOUND}. */
   Sandbox sandbox(String id) {
     return findSandbox(id)
-        .orElseThrow(() -> new StageletException(ErrorCode.NOT_FOUND, "there is no sandbox with the id '%s'".formatted(id)));
+        .orElseThrow(() ->
+            new StageletException(
+                ErrorCode.NOT_FOUND, "there is no sandbox with the id '%s'".formatted(id)));
   }
 
   /** As {@link #findContainer}, or {@code NOT_FOUND}. */
   Container container(String id) {
     return findContainer(id)
-        .orElseThrow(() -> new StageletException(ErrorCode.NOT_FOUND, "there is no container with the id '%s'".formatted(id)));
+        .orElseThrow(() ->
+            new StageletException(
+                ErrorCode.NOT_FOUND, "there is no container with the id '%s'".formatted(id)));
   }
 
   Optional<Sandbox> sandboxByUnit(String unit) {
@@ -94,14 +108,15 @@ final class Pods {
 
   /** The units of all. */
   Set<String> units() {
-    return Stream.concat(sandboxesByUnit.keySet().stream(), containersByUnit.keySet().stream()).collect(Collectors.toSet());
+    return Stream.concat(sandboxesByUnit.keySet().stream(), containersByUnit.keySet().stream())
+        .collect(Collectors.toSet());
   }
 
   private static <T> Optional<T> find(String id, Stream<T> all, Function<T, String> idOf) {
     List<T> matching =
-        all.filter(
-                one ->
-                    idOf.apply(one).equals(id) || (id.length() >= SHORTEST_PREFIX && idOf.apply(one).startsWith(id)))
+        all.filter(one ->
+                idOf.apply(one).equals(id)
+                    || (id.length() >= SHORTEST_PREFIX && idOf.apply(one).startsWith(id)))
             .limit(2)
             .toList();
     return matching.size() == 1 ? Optional.of(matching.getFirst()) : Optional.empty();

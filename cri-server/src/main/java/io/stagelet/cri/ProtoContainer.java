@@ -35,21 +35,24 @@ final class ProtoContainer {
   /**
    * What CreateContainer asks for.
    *
-   * @throws StageletException {@code INVALID_ARGUMENT} when a field that must be there is not, {@code UNIMPLEMENTED} when
-   *     one is that is not built yet
+   * @throws StageletException {@code INVALID_ARGUMENT} when a field that must be there is not,
+   *     {@code UNIMPLEMENTED} when one is that is not built yet
    */
   static ContainerRequest request(SandboxId sandbox, ContainerConfig config) {
     if (config.getMetadata().getName().isEmpty()) {
-      throw new StageletException(ErrorCode.INVALID_ARGUMENT, "the container's metadata must have a name");
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT, "the container's metadata must have a name");
     }
     if (config.getImage().getImage().isEmpty()) {
       throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "container %s names no image".formatted(config.getMetadata().getName()));
+          ErrorCode.INVALID_ARGUMENT,
+          "container %s names no image".formatted(config.getMetadata().getName()));
     }
     if (config.getCDIDevicesCount() > 0) {
       throw new StageletException(
           ErrorCode.UNIMPLEMENTED,
-          "container %s asks for CDI devices, which are not built yet".formatted(config.getMetadata().getName()));
+          "container %s asks for CDI devices, which are not built yet"
+              .formatted(config.getMetadata().getName()));
     }
     String userImage = config.getImage().getUserSpecifiedImage();
     return new ContainerRequest(
@@ -61,12 +64,16 @@ final class ProtoContainer {
         config.getCommandList(),
         config.getArgsList(),
         config.getWorkingDir(),
-        config.getEnvsList().stream().map(env -> env.getKey() + "=" + env.getValue().toStringUtf8()).toList(),
+        config.getEnvsList().stream()
+            .map(env -> env.getKey() + "=" + env.getValue().toStringUtf8())
+            .toList(),
         config.getMountsList().stream().map(mount -> mount(config, mount)).toList(),
         config.getDevicesList().stream()
-            .map(
-                device ->
-                    new ContainerPlan.Device(Path.of(device.getHostPath()), device.getContainerPath(), device.getPermissions()))
+            .map(device ->
+                new ContainerPlan.Device(
+                    Path.of(device.getHostPath()),
+                    device.getContainerPath(),
+                    device.getPermissions()))
             .toList(),
         config.getLabelsMap(),
         config.getAnnotationsMap(),
@@ -77,11 +84,19 @@ final class ProtoContainer {
         security(config.getLinux().getSecurityContext()),
         config.getStopSignal() == Signal.SIGNAL_RUNTIME_DEFAULT
             ? ""
-            : config.getStopSignal().name().substring(SIGNAL_PREFIX.length()).replace("RTMINPLUS", "RTMIN+").replace("RTMAXMINUS", "RTMAX-"));
+            : config
+                .getStopSignal()
+                .name()
+                .substring(SIGNAL_PREFIX.length())
+                .replace("RTMINPLUS", "RTMIN+")
+                .replace("RTMAXMINUS", "RTMAX-"));
   }
 
   private static ContainerRecord.MountRecord mount(ContainerConfig config, Mount mount) {
-    if (mount.hasImage() || mount.getUidMappingsCount() > 0 || mount.getGidMappingsCount() > 0 || mount.getMountOptionsCount() > 0) {
+    if (mount.hasImage()
+        || mount.getUidMappingsCount() > 0
+        || mount.getGidMappingsCount() > 0
+        || mount.getMountOptionsCount() > 0) {
       throw new StageletException(
           ErrorCode.UNIMPLEMENTED,
           "the mount %s of container %s is an image volume, or has ID mappings or mount options, which are not built yet"
@@ -94,7 +109,8 @@ final class ProtoContainer {
           case PROPAGATION_BIDIRECTIONAL -> ContainerPlan.Propagation.BIDIRECTIONAL.name();
           case UNRECOGNIZED ->
               throw new StageletException(
-                  ErrorCode.INVALID_ARGUMENT, "the mount %s has an unknown propagation".formatted(mount.getContainerPath()));
+                  ErrorCode.INVALID_ARGUMENT,
+                  "the mount %s has an unknown propagation".formatted(mount.getContainerPath()));
         };
     return new ContainerRecord.MountRecord(
         mount.getHostPath(),
@@ -128,23 +144,33 @@ final class ProtoContainer {
         capabilities.getAddAmbientCapabilitiesList(),
         context.hasRunAsUser() ? Optional.of(context.getRunAsUser().getValue()) : Optional.empty(),
         context.getRunAsUsername(),
-        context.hasRunAsGroup() ? Optional.of(context.getRunAsGroup().getValue()) : Optional.empty(),
+        context.hasRunAsGroup()
+            ? Optional.of(context.getRunAsGroup().getValue())
+            : Optional.empty(),
         context.getSupplementalGroupsList(),
         context.getSupplementalGroupsPolicy() == SupplementalGroupsPolicy.Strict,
         context.getMaskedPathsList(),
         context.getReadonlyPathsList(),
         ProtoSandbox.mode(context.getNamespaceOptions().getPid()),
         context.hasSeccomp() ? profile(context.getSeccomp()) : deprecatedProfile(context),
-        context.hasApparmor() ? profile(context.getApparmor()) : new ContainerRequest.Profile(ContainerRequest.Profile.Kind.UNCONFINED, ""),
-        !context.getSelinuxOptions().getType().isEmpty() || !context.getSelinuxOptions().getLevel().isEmpty());
+        context.hasApparmor()
+            ? profile(context.getApparmor())
+            : new ContainerRequest.Profile(ContainerRequest.Profile.Kind.UNCONFINED, ""),
+        !context.getSelinuxOptions().getType().isEmpty()
+            || !context.getSelinuxOptions().getLevel().isEmpty());
   }
 
   private static ContainerRequest.Profile profile(SecurityProfile profile) {
     return switch (profile.getProfileType()) {
-      case RuntimeDefault -> new ContainerRequest.Profile(ContainerRequest.Profile.Kind.RUNTIME_DEFAULT, "");
+      case RuntimeDefault ->
+          new ContainerRequest.Profile(ContainerRequest.Profile.Kind.RUNTIME_DEFAULT, "");
       case Unconfined -> new ContainerRequest.Profile(ContainerRequest.Profile.Kind.UNCONFINED, "");
-      case Localhost -> new ContainerRequest.Profile(ContainerRequest.Profile.Kind.LOCALHOST, profile.getLocalhostRef());
-      case UNRECOGNIZED -> throw new StageletException(ErrorCode.INVALID_ARGUMENT, "there is no such security profile type");
+      case Localhost ->
+          new ContainerRequest.Profile(
+              ContainerRequest.Profile.Kind.LOCALHOST, profile.getLocalhostRef());
+      case UNRECOGNIZED ->
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT, "there is no such security profile type");
     };
   }
 
@@ -153,14 +179,17 @@ final class ProtoContainer {
   private static ContainerRequest.Profile deprecatedProfile(LinuxContainerSecurityContext context) {
     String path = context.getSeccompProfilePath();
     return switch (path) {
-      case "", "unconfined" -> new ContainerRequest.Profile(ContainerRequest.Profile.Kind.UNCONFINED, "");
+      case "", "unconfined" ->
+          new ContainerRequest.Profile(ContainerRequest.Profile.Kind.UNCONFINED, "");
       case "runtime/default", "docker/default" ->
           new ContainerRequest.Profile(ContainerRequest.Profile.Kind.RUNTIME_DEFAULT, "");
       default -> {
         if (!path.startsWith("localhost/")) {
-          throw new StageletException(ErrorCode.INVALID_ARGUMENT, "'%s' is not a seccomp profile".formatted(path));
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT, "'%s' is not a seccomp profile".formatted(path));
         }
-        yield new ContainerRequest.Profile(ContainerRequest.Profile.Kind.LOCALHOST, path.substring("localhost/".length()));
+        yield new ContainerRequest.Profile(
+            ContainerRequest.Profile.Kind.LOCALHOST, path.substring("localhost/".length()));
       }
     };
   }
@@ -195,13 +224,15 @@ final class ProtoContainer {
             .putAllLabels(container.labels())
             .putAllAnnotations(container.annotations())
             .setLogPath(container.logPath().map(Path::toString).orElse(""))
-            .setResources(ContainerResources.newBuilder().setLinux(resources(container.plan().resources())))
+            .setResources(
+                ContainerResources.newBuilder().setLinux(resources(container.plan().resources())))
             .setUser(user(container.plan().process().user()))
             .setStopSignal(stopSignal(container.stopSignal()));
     container.mounts().forEach(mount -> status.addMounts(mount(mount)));
     switch (container.life()) {
       case ContainerRecord.Created _ -> {}
-      case ContainerRecord.Running running -> status.setStartedAt(ProtoSandbox.nanoseconds(running.startedAt()));
+      case ContainerRecord.Running running ->
+          status.setStartedAt(ProtoSandbox.nanoseconds(running.startedAt()));
       case ContainerRecord.Exited exited -> {
         status.setFinishedAt(ProtoSandbox.nanoseconds(exited.finishedAt()));
         status.setStartedAt(exited.startedAt().map(ProtoSandbox::nanoseconds).orElse(0L));
@@ -240,11 +271,17 @@ final class ProtoContainer {
   }
 
   private static ContainerMetadata metadata(ContainerRecord container) {
-    return ContainerMetadata.newBuilder().setName(container.plan().name()).setAttempt(container.attempt()).build();
+    return ContainerMetadata.newBuilder()
+        .setName(container.plan().name())
+        .setAttempt(container.attempt())
+        .build();
   }
 
   private static ImageSpec image(ContainerRecord container) {
-    return ImageSpec.newBuilder().setImage(container.image()).setUserSpecifiedImage(container.image()).build();
+    return ImageSpec.newBuilder()
+        .setImage(container.image())
+        .setUserSpecifiedImage(container.image())
+        .build();
   }
 
   private static LinuxContainerResources resources(ContainerPlan.Resources resources) {
@@ -267,12 +304,14 @@ final class ProtoContainer {
                 .setUid(user.uid())
                 .setGid(user.gid())
                 .addSupplementalGroups(user.gid())
-                .addAllSupplementalGroups(user.additionalGroups().stream().filter(group -> group != user.gid()).toList()))
+                .addAllSupplementalGroups(
+                    user.additionalGroups().stream().filter(group -> group != user.gid()).toList()))
         .build();
   }
 
   private static Signal stopSignal(String name) {
-    return Signal.valueOf(SIGNAL_PREFIX + name.replace("RTMIN+", "RTMINPLUS").replace("RTMAX-", "RTMAXMINUS"));
+    return Signal.valueOf(
+        SIGNAL_PREFIX + name.replace("RTMIN+", "RTMINPLUS").replace("RTMAX-", "RTMAXMINUS"));
   }
 
   private static ContainerState state(ContainerRecord container) {

@@ -56,16 +56,21 @@ final class ProtoSandbox {
         mode(namespaces.getNetwork()),
         mode(namespaces.getPid()),
         mode(namespaces.getIpc()),
-        namespaces.hasUsernsOptions() && namespaces.getUsernsOptions().getMode() == NamespaceMode.POD,
+        namespaces.hasUsernsOptions()
+            && namespaces.getUsernsOptions().getMode() == NamespaceMode.POD,
         runtimeHandler);
   }
 
   private static SandboxRecord.PodKey key(PodSandboxMetadata metadata) {
-    if (metadata.getName().isEmpty() || metadata.getNamespace().isEmpty() || metadata.getUid().isEmpty()) {
+    if (metadata.getName().isEmpty()
+        || metadata.getNamespace().isEmpty()
+        || metadata.getUid().isEmpty()) {
       throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "the sandbox's metadata must have a name, a namespace and a uid");
+          ErrorCode.INVALID_ARGUMENT,
+          "the sandbox's metadata must have a name, a namespace and a uid");
     }
-    return new SandboxRecord.PodKey(metadata.getNamespace(), metadata.getName(), metadata.getUid(), metadata.getAttempt());
+    return new SandboxRecord.PodKey(
+        metadata.getNamespace(), metadata.getName(), metadata.getUid(), metadata.getAttempt());
   }
 
   private static CniAttachment.PortMapping portMapping(PortMapping mapping) {
@@ -83,7 +88,9 @@ final class ProtoSandbox {
       case CONTAINER -> SandboxRequest.NamespaceMode.CONTAINER;
       case NODE -> SandboxRequest.NamespaceMode.NODE;
       case TARGET -> SandboxRequest.NamespaceMode.TARGET;
-      case UNRECOGNIZED -> throw new StageletException(ErrorCode.INVALID_ARGUMENT, "there is no such namespace mode");
+      case UNRECOGNIZED ->
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT, "there is no such namespace mode");
     };
   }
 
@@ -138,7 +145,8 @@ final class ProtoSandbox {
 
   /** Nanoseconds since 1970, as CRI counts. */
   static long nanoseconds(Instant instant) {
-    return Math.addExact(Math.multiplyExact(instant.getEpochSecond(), 1_000_000_000L), instant.getNano());
+    return Math.addExact(
+        Math.multiplyExact(instant.getEpochSecond(), 1_000_000_000L), instant.getNano());
   }
 
   private static PodSandboxMetadata metadata(SandboxRecord.PodKey key) {
@@ -154,12 +162,16 @@ final class ProtoSandbox {
     PodSandboxNetworkStatus.Builder network = PodSandboxNetworkStatus.newBuilder();
     if (!addresses.isEmpty()) {
       network.setIp(addresses.getFirst());
-      addresses.stream().skip(1).forEach(address -> network.addAdditionalIps(PodIP.newBuilder().setIp(address)));
+      addresses.stream()
+          .skip(1)
+          .forEach(address -> network.addAdditionalIps(PodIP.newBuilder().setIp(address)));
     }
     return network.build();
   }
 
   private static PodSandboxState state(SandboxRecord sandbox) {
-    return sandbox.phase() == SandboxRecord.Phase.READY ? PodSandboxState.SANDBOX_READY : PodSandboxState.SANDBOX_NOTREADY;
+    return sandbox.phase() == SandboxRecord.Phase.READY
+        ? PodSandboxState.SANDBOX_READY
+        : PodSandboxState.SANDBOX_NOTREADY;
   }
 }

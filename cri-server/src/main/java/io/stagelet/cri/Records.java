@@ -21,8 +21,9 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
- * What the server keeps on disk of sandboxes and containers: a directory each, named by its id, with a JSON record in it
- * and whatever else belongs to it. A directory without a record is what a crash left.
+ * What the server keeps on disk of sandboxes and containers: a directory each, named by its id,
+ * with a JSON record in it and whatever else belongs to it. A directory without a record is what a
+ * crash left.
  *
  * <pre>
  *   ROOT/sandboxes/ID/record.json, resolv.conf, hostname
@@ -53,7 +54,8 @@ final class Records {
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
-          "could not make the state directory %s: %s".formatted(root, StageletException.reason(failure)),
+          "could not make the state directory %s: %s"
+              .formatted(root, StageletException.reason(failure)),
           failure);
     }
   }
@@ -82,24 +84,37 @@ final class Records {
     delete(directory(id));
   }
 
-  /** The records of all sandboxes; one that cannot be read is told to {@code damaged} and left where it is. */
+  /**
+   * The records of all sandboxes; one that cannot be read is told to {@code damaged} and left where
+   * it is.
+   */
   List<SandboxRecord> sandboxes(Consumer<StageletException> damaged) {
     return all(sandboxes, SandboxRecord.class, damaged);
   }
 
-  /** The records of all containers; one that cannot be read is told to {@code damaged} and left where it is. */
+  /**
+   * The records of all containers; one that cannot be read is told to {@code damaged} and left
+   * where it is.
+   */
   List<ContainerRecord> containers(Consumer<StageletException> damaged) {
     return all(containers, ContainerRecord.class, damaged);
   }
 
-  /** The directories of containers that have no record: what is left of a creation that a crash cut short. */
+  /**
+   * The directories of containers that have no record: what is left of a creation that a crash cut
+   * short.
+   */
   List<Path> containersWithoutRecord() {
-    return directories(containers).stream().filter(directory -> !Files.exists(directory.resolve(RECORD))).toList();
+    return directories(containers).stream()
+        .filter(directory -> !Files.exists(directory.resolve(RECORD)))
+        .toList();
   }
 
   /** The directories of sandboxes that have no record. */
   List<Path> sandboxesWithoutRecord() {
-    return directories(sandboxes).stream().filter(directory -> !Files.exists(directory.resolve(RECORD))).toList();
+    return directories(sandboxes).stream()
+        .filter(directory -> !Files.exists(directory.resolve(RECORD)))
+        .toList();
   }
 
   private void store(Path directory, Object record) {
@@ -123,7 +138,8 @@ final class Records {
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
-          "could not delete the record in %s: %s".formatted(directory, StageletException.reason(failure)),
+          "could not delete the record in %s: %s"
+              .formatted(directory, StageletException.reason(failure)),
           failure);
     }
     DurableFiles.deleteTree(directory);
@@ -155,7 +171,9 @@ final class Records {
       return entries.filter(Files::isDirectory).sorted().toList();
     } catch (IOException failure) {
       throw new StageletException(
-          ErrorCode.INTERNAL, "could not list %s: %s".formatted(parent, StageletException.reason(failure)), failure);
+          ErrorCode.INTERNAL,
+          "could not list %s: %s".formatted(parent, StageletException.reason(failure)),
+          failure);
     }
   }
 }

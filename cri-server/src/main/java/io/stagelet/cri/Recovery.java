@@ -2,6 +2,7 @@ package io.stagelet.cri;
 
 import io.stagelet.journal.Relay;
 import io.stagelet.linux.DurableFiles;
+import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerId;
@@ -22,9 +23,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Brings together, when the server starts, what is on disk, what systemd runs, and what the kernel has mounted: what
- * goes on is taken up again, what ended meanwhile is noted, and what belongs to nobody is cleaned away. One thing that
- * cannot be repaired stops nothing else; it is said in the log.
+ * Brings together, when the server starts, what is on disk, what systemd runs, and what the kernel
+ * has mounted: what goes on is taken up again, what ended meanwhile is noted, and what belongs to
+ * nobody is cleaned away. One thing that cannot be repaired stops nothing else; it is said in the
+ * log.
  */
 final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
@@ -67,9 +69,14 @@ final class Recovery {
       attempt("container " + record.plan().id().shortened(), () -> recover(record, descriptors));
     }
     Set<String> units = pods.units();
-    handlers.usable().forEach((name, stage1) -> attempt("units of handler " + name, () -> stage1.sweep(units)));
+    handlers
+        .usable()
+        .forEach((name, stage1) -> attempt("units of handler " + name, () -> stage1.sweep(units)));
     sweepDirectories();
-    LOG.info("{} sandboxes and {} containers are known", pods.sandboxes().size(), pods.containers().size());
+    LOG.info(
+        "{} sandboxes and {} containers are known",
+        pods.sandboxes().size(),
+        pods.containers().size());
   }
 
   /** What tells the lifecycles of changes from now on. */
@@ -77,8 +84,10 @@ final class Recovery {
     return new Stage1Listener() {
       @Override
       public void changed(String unit) {
-        pods.containerByUnit(unit).ifPresent(container -> inBackground(() -> containers.reconcile(container)));
-        pods.sandboxByUnit(unit).ifPresent(sandbox -> inBackground(() -> sandboxes.reconcile(sandbox)));
+        pods.containerByUnit(unit)
+            .ifPresent(container -> inBackground(() -> containers.reconcile(container)));
+        pods.sandboxByUnit(unit)
+            .ifPresent(sandbox -> inBackground(() -> sandboxes.reconcile(sandbox)));
       }
 
       @Override
@@ -95,7 +104,9 @@ final class Recovery {
 
   private void recover(SandboxRecord record) {
     if (record.phase() == SandboxRecord.Phase.CREATING) {
-      LOG.info("sandbox {} was being made when the server ended; it is undone", record.plan().id().shortened());
+      LOG.info(
+          "sandbox {} was being made when the server ended; it is undone",
+          record.plan().id().shortened());
       sandboxes.undo(record);
       return;
     }
@@ -108,8 +119,13 @@ final class Recovery {
     SandboxId sandboxId = record.plan().sandbox().id();
     Sandbox sandbox = pods.findSandbox(sandboxId.value()).orElse(null);
     if (sandbox == null) {
-      LOG.warn("container {} is of no sandbox that is known; it is removed", record.plan().id().shortened());
-      handlers.usable().values().forEach(stage1 -> containers.discard(record.plan(), stage1::removeContainer));
+      LOG.warn(
+          "container {} is of no sandbox that is known; it is removed",
+          record.plan().id().shortened());
+      handlers
+          .usable()
+          .values()
+          .forEach(stage1 -> containers.discard(record.plan(), stage1::removeContainer));
       return;
     }
     Container container = new Container(record, sandbox);
@@ -124,7 +140,10 @@ final class Recovery {
     }
   }
 
-  /** Removes what is named by an id that nobody knows: first what is mounted there, then the directory. */
+  /**
+   * Removes what is named by an id that nobody knows: first what is mounted there, then the
+   * directory.
+   */
   private void sweepDirectories() {
     Set<String> known =
         Stream.concat(
@@ -132,19 +151,22 @@ final class Recovery {
                 pods.containers().stream().map(Container::id).map(ContainerId::value))
             .collect(Collectors.toSet());
     for (Path parent :
-        List.of(configuration.runDirectory().resolve("containers"), configuration.runDirectory().resolve("sandboxes"))) {
+        List.of(
+            configuration.runDirectory().resolve("containers"),
+            configuration.runDirectory().resolve("sandboxes"))) {
       children(parent).stream()
           .filter(directory -> !known.contains(directory.getFileName().toString()))
           .forEach(directory -> attempt(directory.toString(), () -> sweep(directory)));
     }
-    Stream.concat(records.containersWithoutRecord().stream(), records.sandboxesWithoutRecord().stream())
+    Stream.concat(
+            records.containersWithoutRecord().stream(), records.sandboxesWithoutRecord().stream())
         .forEach(directory -> attempt(directory.toString(), () -> sweep(directory)));
   }
 
   private static void sweep(Path directory) {
     LOG.info("{} belongs to nobody; it is removed", directory);
-    Mounts.table().stream()
-        .map(mount -> mount.target())
+    MountInfo.all().stream()
+        .map(MountInfo::target)
         .filter(target -> target.startsWith(directory))
         .sorted(Comparator.reverseOrder())
         .forEach(Mounts::detach);
@@ -167,7 +189,8 @@ final class Recovery {
     try {
       repair.run();
     } catch (RuntimeException failure) {
-      LOG.error("could not bring {} in order: {}", what, StageletException.reason(failure), failure);
+      LOG.error(
+          "could not bring {} in order: {}", what, StageletException.reason(failure), failure);
     }
   }
 
@@ -178,6 +201,8 @@ final class Recovery {
   /** Hears of changes from every handler. */
   List<AutoCloseable> listen() {
     Stage1Listener listener = listener();
-    return handlers.usable().values().stream().map((Stage1 stage1) -> stage1.listen(listener)).toList();
+    return handlers.usable().values().stream()
+        .map((Stage1 stage1) -> stage1.listen(listener))
+        .toList();
   }
 }

@@ -56,11 +56,13 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * CRI's RuntimeService. Calls that are not built yet are left to the generated base, which answers UNIMPLEMENTED and
- * names them.
+ * CRI's RuntimeService. Calls that are not built yet are left to the generated base, which answers
+ * UNIMPLEMENTED and names them.
  */
 final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
-  /** kubelet's own version of the API, which it has compared with since 2016 (not the package's v1). */
+  /**
+   * kubelet's own version of the API, which it has compared with since 2016 (not the package's v1).
+   */
   private static final String KUBELET_API_VERSION = "0.1.0";
 
   private static final String API_VERSION = "v1";
@@ -115,13 +117,16 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   private StatusResponse status(boolean verbose) {
     Optional<String> noRuntime =
         Optional.ofNullable(handlers.refused().get(handlers.defaultHandler()))
-            .map(reason -> "the default handler '%s' cannot be used: %s".formatted(handlers.defaultHandler(), reason));
+            .map(reason ->
+                "the default handler '%s' cannot be used: %s"
+                    .formatted(handlers.defaultHandler(), reason));
     StatusResponse.Builder response =
         StatusResponse.newBuilder()
             .setStatus(
                 RuntimeStatus.newBuilder()
                     .addConditions(condition("RuntimeReady", "HandlerNotUsable", noRuntime))
-                    .addConditions(condition("NetworkReady", "NetworkPluginNotReady", cni.unreadiness())))
+                    .addConditions(
+                        condition("NetworkReady", "NetworkPluginNotReady", cni.unreadiness())))
             .setFeatures(RuntimeFeatures.newBuilder().setSupplementalGroupsPolicy(true));
     Map<String, Stage1> usable = handlers.usable();
     Optional.ofNullable(usable.get(handlers.defaultHandler()))
@@ -136,7 +141,8 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   }
 
   private static RuntimeCondition condition(String type, String reason, Optional<String> problem) {
-    RuntimeCondition.Builder condition = RuntimeCondition.newBuilder().setType(type).setStatus(problem.isEmpty());
+    RuntimeCondition.Builder condition =
+        RuntimeCondition.newBuilder().setType(type).setStatus(problem.isEmpty());
     problem.ifPresent(words -> condition.setReason(reason).setMessage(words));
     return condition.build();
   }
@@ -146,43 +152,55 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
         .setName(name)
         .setFeatures(
             RuntimeHandlerFeatures.newBuilder()
-                .setRecursiveReadOnlyMounts(stage1.features().contains(Stage1.Feature.RECURSIVE_READ_ONLY_MOUNTS))
+                .setRecursiveReadOnlyMounts(
+                    stage1.features().contains(Stage1.Feature.RECURSIVE_READ_ONLY_MOUNTS))
                 .setUserNamespaces(stage1.features().contains(Stage1.Feature.USER_NAMESPACES)))
         .build();
   }
 
   @Override
-  public void runtimeConfig(RuntimeConfigRequest request, StreamObserver<RuntimeConfigResponse> observer) {
+  public void runtimeConfig(
+      RuntimeConfigRequest request, StreamObserver<RuntimeConfigResponse> observer) {
     GrpcErrors.answer(
         "RuntimeConfig",
         observer,
         () ->
             RuntimeConfigResponse.newBuilder()
-                .setLinux(LinuxRuntimeConfiguration.newBuilder().setCgroupDriver(CgroupDriver.SYSTEMD))
+                .setLinux(
+                    LinuxRuntimeConfiguration.newBuilder().setCgroupDriver(CgroupDriver.SYSTEMD))
                 .build());
   }
 
-  /** kubelet tells the pod network's range here, which CNI plugins have from their own configuration. */
+  /**
+   * kubelet tells the pod network's range here, which CNI plugins have from their own
+   * configuration.
+   */
   @Override
   public void updateRuntimeConfig(
       UpdateRuntimeConfigRequest request, StreamObserver<UpdateRuntimeConfigResponse> observer) {
-    GrpcErrors.answer("UpdateRuntimeConfig", observer, UpdateRuntimeConfigResponse::getDefaultInstance);
+    GrpcErrors.answer(
+        "UpdateRuntimeConfig", observer, UpdateRuntimeConfigResponse::getDefaultInstance);
   }
 
   @Override
-  public void runPodSandbox(RunPodSandboxRequest request, StreamObserver<RunPodSandboxResponse> observer) {
+  public void runPodSandbox(
+      RunPodSandboxRequest request, StreamObserver<RunPodSandboxResponse> observer) {
     GrpcErrors.answer(
         "RunPodSandbox",
         observer,
         () ->
             RunPodSandboxResponse.newBuilder()
                 .setPodSandboxId(
-                    sandboxes.run(ProtoSandbox.request(request.getConfig(), request.getRuntimeHandler())).id().value())
+                    sandboxes
+                        .run(ProtoSandbox.request(request.getConfig(), request.getRuntimeHandler()))
+                        .id()
+                        .value())
                 .build());
   }
 
   @Override
-  public void stopPodSandbox(StopPodSandboxRequest request, StreamObserver<StopPodSandboxResponse> observer) {
+  public void stopPodSandbox(
+      StopPodSandboxRequest request, StreamObserver<StopPodSandboxResponse> observer) {
     GrpcErrors.answer(
         "StopPodSandbox",
         observer,
@@ -193,7 +211,8 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   }
 
   @Override
-  public void removePodSandbox(RemovePodSandboxRequest request, StreamObserver<RemovePodSandboxResponse> observer) {
+  public void removePodSandbox(
+      RemovePodSandboxRequest request, StreamObserver<RemovePodSandboxResponse> observer) {
     GrpcErrors.answer(
         "RemovePodSandbox",
         observer,
@@ -204,26 +223,32 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   }
 
   @Override
-  public void podSandboxStatus(PodSandboxStatusRequest request, StreamObserver<PodSandboxStatusResponse> observer) {
+  public void podSandboxStatus(
+      PodSandboxStatusRequest request, StreamObserver<PodSandboxStatusResponse> observer) {
     GrpcErrors.answer(
         "PodSandboxStatus",
         observer,
         () -> {
           Sandbox sandbox = pods.sandbox(request.getPodSandboxId());
           PodSandboxStatusResponse.Builder response =
-              PodSandboxStatusResponse.newBuilder().setStatus(ProtoSandbox.status(sandbox.record()));
+              PodSandboxStatusResponse.newBuilder()
+                  .setStatus(ProtoSandbox.status(sandbox.record()));
           if (request.getVerbose()) {
             response.putInfo("unit", sandbox.unit());
             response.putInfo("slice", sandbox.plan().slice());
             response.putInfo("handler", sandbox.record().handler());
-            sandbox.record().network().ifPresent(network -> response.putInfo("cniResult", network.result()));
+            sandbox
+                .record()
+                .network()
+                .ifPresent(network -> response.putInfo("cniResult", network.result()));
           }
           return response.build();
         });
   }
 
   @Override
-  public void listPodSandbox(ListPodSandboxRequest request, StreamObserver<ListPodSandboxResponse> observer) {
+  public void listPodSandbox(
+      ListPodSandboxRequest request, StreamObserver<ListPodSandboxResponse> observer) {
     GrpcErrors.answer(
         "ListPodSandbox",
         observer,
@@ -241,20 +266,26 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   }
 
   @Override
-  public void createContainer(CreateContainerRequest request, StreamObserver<CreateContainerResponse> observer) {
+  public void createContainer(
+      CreateContainerRequest request, StreamObserver<CreateContainerResponse> observer) {
     GrpcErrors.answer(
         "CreateContainer",
         observer,
         () -> {
           Sandbox sandbox = pods.sandbox(request.getPodSandboxId());
           return CreateContainerResponse.newBuilder()
-              .setContainerId(containers.create(ProtoContainer.request(sandbox.id(), request.getConfig())).id().value())
+              .setContainerId(
+                  containers
+                      .create(ProtoContainer.request(sandbox.id(), request.getConfig()))
+                      .id()
+                      .value())
               .build();
         });
   }
 
   @Override
-  public void startContainer(StartContainerRequest request, StreamObserver<StartContainerResponse> observer) {
+  public void startContainer(
+      StartContainerRequest request, StreamObserver<StartContainerResponse> observer) {
     GrpcErrors.answer(
         "StartContainer",
         observer,
@@ -265,19 +296,22 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   }
 
   @Override
-  public void stopContainer(StopContainerRequest request, StreamObserver<StopContainerResponse> observer) {
+  public void stopContainer(
+      StopContainerRequest request, StreamObserver<StopContainerResponse> observer) {
     GrpcErrors.answer(
         "StopContainer",
         observer,
         () -> {
           Duration timeout = Duration.ofSeconds(Math.max(0, request.getTimeout()));
-          pods.findContainer(request.getContainerId()).ifPresent(container -> containers.stop(container, timeout));
+          pods.findContainer(request.getContainerId())
+              .ifPresent(container -> containers.stop(container, timeout));
           return StopContainerResponse.getDefaultInstance();
         });
   }
 
   @Override
-  public void removeContainer(RemoveContainerRequest request, StreamObserver<RemoveContainerResponse> observer) {
+  public void removeContainer(
+      RemoveContainerRequest request, StreamObserver<RemoveContainerResponse> observer) {
     GrpcErrors.answer(
         "RemoveContainer",
         observer,
@@ -288,14 +322,16 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   }
 
   @Override
-  public void containerStatus(ContainerStatusRequest request, StreamObserver<ContainerStatusResponse> observer) {
+  public void containerStatus(
+      ContainerStatusRequest request, StreamObserver<ContainerStatusResponse> observer) {
     GrpcErrors.answer(
         "ContainerStatus",
         observer,
         () -> {
           Container container = pods.container(request.getContainerId());
           ContainerStatusResponse.Builder response =
-              ContainerStatusResponse.newBuilder().setStatus(ProtoContainer.status(container.record()));
+              ContainerStatusResponse.newBuilder()
+                  .setStatus(ProtoContainer.status(container.record()));
           if (request.getVerbose()) {
             response.putInfo("unit", container.unit());
             response.putInfo("sandboxID", container.sandbox().id().value());
@@ -310,7 +346,8 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   }
 
   @Override
-  public void listContainers(ListContainersRequest request, StreamObserver<ListContainersResponse> observer) {
+  public void listContainers(
+      ListContainersRequest request, StreamObserver<ListContainersResponse> observer) {
     GrpcErrors.answer(
         "ListContainers",
         observer,
@@ -338,7 +375,8 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
           if (!(container.record().life() instanceof ContainerRecord.Running)) {
             throw new StageletException(
                 ErrorCode.FAILED_PRECONDITION,
-                "the log of container %s cannot be reopened: it is not running".formatted(container.id().shortened()));
+                "the log of container %s cannot be reopened: it is not running"
+                    .formatted(container.id().shortened()));
           }
           relay.reopenLog(container.id().value());
           return ReopenContainerLogResponse.getDefaultInstance();

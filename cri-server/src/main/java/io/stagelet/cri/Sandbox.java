@@ -6,7 +6,8 @@ import io.stagelet.stage0.spi.Stage1;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * A sandbox in memory. Its record and its containers change only under its lock; anyone may read the record at any time.
+ * A sandbox in memory. Its record and its containers change only under its lock; anyone may read
+ * the record at any time.
  */
 final class Sandbox {
   private final ReentrantLock lock = new ReentrantLock();

@@ -10,7 +10,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
-/** The files of a sandbox that its containers see: resolv.conf and hostname. (kubelet brings /etc/hosts itself.) */
+/**
+ * The files of a sandbox that its containers see: resolv.conf and hostname. (kubelet brings
+ * /etc/hosts itself.)
+ */
 final class SandboxFiles {
   private static final Path HOST_RESOLV_CONF = Path.of("/etc/resolv.conf");
   private static final Path HOST_NAME = Path.of("/proc/sys/kernel/hostname");
@@ -26,10 +29,14 @@ final class SandboxFiles {
   void write(SandboxPlan sandbox, Optional<SandboxRequest.Dns> dns) {
     Path directory = records.directory(sandbox.id());
     try {
-      Files.writeString(directory.resolve("resolv.conf"), dns.isPresent() ? dns.get().text() : hostResolvConf());
+      Files.writeString(
+          directory.resolve("resolv.conf"), dns.isPresent() ? dns.get().text() : hostResolvConf());
       Files.writeString(
           directory.resolve("hostname"),
-          (sandbox.hostname().isPresent() ? sandbox.hostname().get() : Files.readString(HOST_NAME).strip()) + "\n");
+          (sandbox.hostname().isPresent()
+                  ? sandbox.hostname().get()
+                  : Files.readString(HOST_NAME).strip())
+              + "\n");
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
@@ -43,7 +50,9 @@ final class SandboxFiles {
   List<ContainerRecord.MountRecord> mounts(SandboxId sandbox) {
     Path directory = records.directory(sandbox);
     return NAMES.stream()
-        .map(name -> new ContainerRecord.MountRecord(directory.resolve(name).toString(), "/etc/" + name, false, false, false, "PRIVATE"))
+        .map(name ->
+            new ContainerRecord.MountRecord(
+                directory.resolve(name).toString(), "/etc/" + name, false, false, false, "PRIVATE"))
         .toList();
   }
 

@@ -54,8 +54,8 @@ final class SandboxLifecycle {
   }
 
   /**
-   * Makes the sandbox that is asked for, or gives the one that was made for the same pod and attempt: kubelet repeats a
-   * call whose answer it did not get.
+   * Makes the sandbox that is asked for, or gives the one that was made for the same pod and
+   * attempt: kubelet repeats a call whose answer it did not get.
    */
   Sandbox run(SandboxRequest request) {
     return running.once(
@@ -84,7 +84,8 @@ final class SandboxLifecycle {
             clock.instant(),
             request.labels(),
             request.annotations(),
-            new SandboxRecord.NamespaceModes(request.network().name(), request.pid().name(), request.ipc().name()),
+            new SandboxRecord.NamespaceModes(
+                request.network().name(), request.pid().name(), request.ipc().name()),
             network,
             request.logDirectory());
     Sandbox sandbox = new Sandbox(record, stage1);
@@ -92,7 +93,8 @@ final class SandboxLifecycle {
       undo.push("delete the record of " + plan.id(), () -> records.delete(plan.id()));
       records.store(record);
       files.write(plan, request.dns());
-      undo.push("delete " + plan.runDirectory(), () -> DurableFiles.deleteTree(plan.runDirectory()));
+      undo.push(
+          "delete " + plan.runDirectory(), () -> DurableFiles.deleteTree(plan.runDirectory()));
       directory(plan.runDirectory());
       stage1.startSandbox(plan);
       undo.push("stop " + sandbox.unit(), () -> stage1.stopSandbox(plan));
@@ -105,7 +107,11 @@ final class SandboxLifecycle {
       pods.add(sandbox);
       undo.keep();
     }
-    LOG.info("sandbox {} of pod {} is ready as {}", plan.id().shortened(), request.key(), sandbox.unit());
+    LOG.info(
+        "sandbox {} of pod {} is ready as {}",
+        plan.id().shortened(),
+        request.key(),
+        sandbox.unit());
     return sandbox;
   }
 
@@ -142,8 +148,12 @@ final class SandboxLifecycle {
   void reconcile(Sandbox sandbox) {
     sandbox.lock().lock();
     try {
-      if (sandbox.record().phase() == SandboxRecord.Phase.READY && !sandbox.stage1().isUp(sandbox.plan())) {
-        LOG.warn("sandbox {} is down: its unit {} was stopped from outside", sandbox.id().shortened(), sandbox.unit());
+      if (sandbox.record().phase() == SandboxRecord.Phase.READY
+          && !sandbox.stage1().isUp(sandbox.plan())) {
+        LOG.warn(
+            "sandbox {} is down: its unit {} was stopped from outside",
+            sandbox.id().shortened(),
+            sandbox.unit());
         become(sandbox, sandbox.record().with(SandboxRecord.Phase.NOT_READY));
       }
     } finally {
@@ -158,8 +168,8 @@ final class SandboxLifecycle {
   }
 
   /**
-   * The network goes first, while its namespace is there. When a plugin fails, the sandbox stays as it is for kubelet's
-   * next try; its processes are gone already.
+   * The network goes first, while its namespace is there. When a plugin fails, the sandbox stays as
+   * it is for kubelet's next try; its processes are gone already.
    */
   private void takeDown(Sandbox sandbox) {
     SandboxRecord record = sandbox.record();
@@ -168,7 +178,7 @@ final class SandboxLifecycle {
       record = record.with(Optional.empty());
     }
     sandbox.stage1().stopSandbox(sandbox.plan());
-    if (record != sandbox.record() || record.phase() != SandboxRecord.Phase.NOT_READY) {
+    if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
       LOG.info("sandbox {} is stopped", sandbox.id().shortened());
     }
@@ -189,7 +199,8 @@ final class SandboxLifecycle {
       throw unsupported("a user namespace for the pod");
     }
     if (request.pid() == SandboxRequest.NamespaceMode.TARGET) {
-      throw new StageletException(ErrorCode.INVALID_ARGUMENT, "a sandbox's PID namespace cannot be another container's");
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT, "a sandbox's PID namespace cannot be another container's");
     }
     boolean hostNetwork = request.network() == SandboxRequest.NamespaceMode.NODE;
     SandboxId id = ids.sandbox();
@@ -200,7 +211,9 @@ final class SandboxLifecycle {
         request.key().name(),
         slice(request.cgroupParent()),
         runDirectory,
-        hostNetwork || request.hostname().isEmpty() ? Optional.empty() : Optional.of(request.hostname()),
+        hostNetwork || request.hostname().isEmpty()
+            ? Optional.empty()
+            : Optional.of(request.hostname()),
         hostNetwork ? Optional.empty() : Optional.of(runDirectory.resolve("ns").resolve("net")),
         request.ipc() == SandboxRequest.NamespaceMode.NODE,
         request.pid() == SandboxRequest.NamespaceMode.POD,
@@ -208,7 +221,9 @@ final class SandboxLifecycle {
         SHM_SIZE);
   }
 
-  /** kubelet with the systemd driver names a slice, with or without the path of the slices above it. */
+  /**
+   * kubelet with the systemd driver names a slice, with or without the path of the slices above it.
+   */
   private static String slice(String cgroupParent) {
     if (cgroupParent.isEmpty()) {
       return DEFAULT_SLICE;
@@ -217,7 +232,8 @@ final class SandboxLifecycle {
     if (!name.endsWith(".slice")) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
-          "cgroup_parent '%s' is not a slice; set kubelet's cgroupDriver to systemd".formatted(cgroupParent));
+          "cgroup_parent '%s' is not a slice; set kubelet's cgroupDriver to systemd"
+              .formatted(cgroupParent));
     }
     return name;
   }
@@ -227,12 +243,15 @@ final class SandboxLifecycle {
       Files.createDirectories(path);
     } catch (IOException failure) {
       throw new StageletException(
-          ErrorCode.INTERNAL, "could not make %s: %s".formatted(path, StageletException.reason(failure)), failure);
+          ErrorCode.INTERNAL,
+          "could not make %s: %s".formatted(path, StageletException.reason(failure)),
+          failure);
     }
   }
 
   private static Cni.Target target(SandboxRecord record) {
-    return new Cni.Target(record.plan().id().value(), record.plan().networkNamespace().orElseThrow(), record.key());
+    return new Cni.Target(
+        record.plan().id().value(), record.plan().networkNamespace().orElseThrow(), record.key());
   }
 
   private static StageletException unsupported(String what) {

@@ -66,11 +66,31 @@ record SandboxRecord(
 
   SandboxRecord with(Phase other) {
     return new SandboxRecord(
-        plan, handler, runtimeHandler, key, other, createdAt, labels, annotations, namespaces, network, logDirectory);
+        plan,
+        handler,
+        runtimeHandler,
+        key,
+        other,
+        createdAt,
+        labels,
+        annotations,
+        namespaces,
+        network,
+        logDirectory);
   }
 
   SandboxRecord with(Optional<CniAttachment> other) {
     return new SandboxRecord(
-        plan, handler, runtimeHandler, key, phase, createdAt, labels, annotations, namespaces, other, logDirectory);
+        plan,
+        handler,
+        runtimeHandler,
+        key,
+        phase,
+        createdAt,
+        labels,
+        annotations,
+        namespaces,
+        other,
+        logDirectory);
   }
 }

@@ -11,14 +11,15 @@ final class Signals {
   private static final int LAST = 64;
   private static final List<String> NAMES =
       List.of(
-          "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-          "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
-          "WINCH", "IO", "PWR", "SYS");
+          "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
+          "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU",
+          "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS");
 
   private Signals() {}
 
   /**
-   * The number of a signal that an image or a pod names: {@code SIGTERM}, {@code TERM}, {@code SIGRTMIN+3} or {@code 15}.
+   * The number of a signal that an image or a pod names: {@code SIGTERM}, {@code TERM}, {@code
+   * SIGRTMIN+3} or {@code 15}.
    *
    * @throws StageletException {@code INVALID_ARGUMENT} when it is none
    */
@@ -51,7 +52,9 @@ final class Signals {
     if (number == LAST) {
       return "SIGRTMAX";
     }
-    return number <= middle ? "SIGRTMIN+" + (number - FIRST_REAL_TIME) : "SIGRTMAX-" + (LAST - number);
+    return number <= middle
+        ? "SIGRTMIN+" + (number - FIRST_REAL_TIME)
+        : "SIGRTMAX-" + (LAST - number);
   }
 
   private static int offset(String name) {

@@ -9,8 +9,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.function.Supplier;
 
 /**
- * Work that must be done once however often it is asked for: whoever asks while it is under way waits for the same
- * result. That is why a call repeated after a client's deadline never hears that a name is taken.
+ * Work that must be done once however often it is asked for: whoever asks while it is under way
+ * waits for the same result. That is why a call repeated after a client's deadline never hears that
+ * a name is taken.
  *
  * @param <K> what tells two pieces of work apart
  * @param <T> what comes out of it

@@ -11,8 +11,8 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * An image's users and groups ({@code passwd(5)}, {@code group(5)}). Lines that are not of the form are passed over, as
- * the C library does.
+ * An image's users and groups ({@code passwd(5)}, {@code group(5)}). Lines that are not of the form
+ * are passed over, as the C library does.
  */
 final class UserDatabase {
   private record User(String name, long uid, long gid) {}
@@ -31,11 +31,15 @@ final class UserDatabase {
   /**
    * Who a container runs as: the security context first, then the image.
    *
-   * @param imageUser the image's {@code User}: {@code user[:group]}, each a name or a number; empty for root
-   * @throws StageletException {@code INVALID_ARGUMENT} when a name is not known, or a group is given without a user
+   * @param imageUser the image's {@code User}: {@code user[:group]}, each a name or a number; empty
+   *     for root
+   * @throws StageletException {@code INVALID_ARGUMENT} when a name is not known, or a group is
+   *     given without a user
    */
   ExecPlan.User resolve(ContainerRequest.Security security, String imageUser) {
-    if (security.groupId().isPresent() && security.userId().isEmpty() && security.userName().isEmpty()) {
+    if (security.groupId().isPresent()
+        && security.userId().isEmpty()
+        && security.userName().isEmpty()) {
       throw invalid("run_as_group is set without run_as_user or run_as_username");
     }
     String asked = security.userId().map(String::valueOf).orElse(security.userName());
@@ -49,7 +53,9 @@ final class UserDatabase {
                 users.stream()
                     .filter(candidate -> candidate.name().equals(userPart))
                     .findFirst()
-                    .orElseThrow(() -> invalid("the image has no user '%s' in its /etc/passwd".formatted(userPart))));
+                    .orElseThrow(() ->
+                        invalid(
+                            "the image has no user '%s' in its /etc/passwd".formatted(userPart))));
     long uid = user.map(User::uid).orElseGet(() -> number(userPart));
     long gid = user.map(User::gid).orElse(0L);
     if (fromImage && parts.length == 2 && !parts[1].isEmpty()) {
@@ -59,9 +65,11 @@ final class UserDatabase {
     TreeSet<Long> additional = new TreeSet<>(security.supplementalGroups());
     if (!security.strictGroups()) {
       user.map(User::name)
-          .ifPresent(
-              name ->
-                  groups.stream().filter(g -> g.members().contains(name)).map(Group::gid).forEach(additional::add));
+          .ifPresent(name ->
+              groups.stream()
+                  .filter(g -> g.members().contains(name))
+                  .map(Group::gid)
+                  .forEach(additional::add));
     }
     return new ExecPlan.User(uid, gid, new ArrayList<>(additional));
   }
@@ -73,14 +81,16 @@ final class UserDatabase {
     return groups.stream()
         .filter(candidate -> candidate.name().equals(nameOrNumber))
         .findFirst()
-        .orElseThrow(() -> invalid("the image has no group '%s' in its /etc/group".formatted(nameOrNumber)))
+        .orElseThrow(
+            () -> invalid("the image has no group '%s' in its /etc/group".formatted(nameOrNumber)))
         .gid();
   }
 
   private static <T> List<T> entries(String text, int fields, Function<String[], T> entry) {
     return text.lines()
         .map(line -> line.split(":", -1))
-        .filter(parts -> parts.length >= fields && isNumber(parts[2]) && (fields == 4 || isNumber(parts[3])))
+        .filter(parts ->
+            parts.length >= fields && isNumber(parts[2]) && (fields == 4 || isNumber(parts[3])))
         .flatMap(parts -> Stream.of(entry.apply(parts)))
         .toList();
   }

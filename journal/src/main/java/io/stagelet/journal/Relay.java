@@ -2,6 +2,7 @@ package io.stagelet.journal;
 
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DescriptorCalls;
+import io.stagelet.linux.Descriptors;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.Fifo;
 import io.stagelet.linux.StageletException;
@@ -143,6 +144,8 @@ public final class Relay implements AutoCloseable {
         if (fifo != null) {
           fifos.put(kind, fifo);
           undo.push("close an inherited FIFO", () -> new DescriptorCalls().close(fifo));
+          // systemd hands descriptors over for this process, not for those that it starts
+          Descriptors.setCloseOnExec(fifo);
         }
       }
       LogFile log = output.logFile().map(LogFile::new).orElse(null);

@@ -235,6 +235,7 @@ final class RelayLoop implements AutoCloseable {
 
   private void pump(Slot slot) {
     ContainerRelay container = slot.container;
+    stuck.remove(slot);
     int sent;
     try {
       if (!container.settle()) {
@@ -330,7 +331,7 @@ final class RelayLoop implements AutoCloseable {
       // what is in the FIFO now is read; a writer that goes on is not followed without end
       do {
         pump(slot);
-      } while (!slot.removed && slot.stream.ready());
+      } while (!slot.removed && !stuck.contains(slot) && slot.stream.ready());
     }
     if (!container.end().isDone()) {
       container.end().complete(ContainerRelay.End.UNDELIVERED);

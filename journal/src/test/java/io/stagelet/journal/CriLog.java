@@ -8,10 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /** Reads kubelet's log format, strictly, independent of what writes it. */
 final class CriLog {
-  private static final String TIMESTAMP = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{9}Z";
+  private static final Pattern TIMESTAMP =
+      Pattern.compile("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{9}Z");
 
   record Line(String timestamp, String stream, String tag, byte[] text) {
     String string() {
@@ -39,9 +41,9 @@ final class CriLog {
       }
       String[] words = new String(content, at, end - at, StandardCharsets.ISO_8859_1).split(" ", 4);
       if (words.length != 4
-          || !words[0].matches(TIMESTAMP)
-          || !words[1].matches("stdout|stderr")
-          || !words[2].matches("[PF]")) {
+          || !TIMESTAMP.matcher(words[0]).matches()
+          || !(words[1].equals("stdout") || words[1].equals("stderr"))
+          || !(words[2].equals("P") || words[2].equals("F"))) {
         throw new IllegalStateException(
             "not a log line: " + new String(content, at, end - at, StandardCharsets.UTF_8));
       }

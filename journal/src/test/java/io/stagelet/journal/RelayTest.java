@@ -228,13 +228,11 @@ class RelayTest {
             });
     await().until(() -> relay.counters().stalledStreams() == 1);
     await().during(Duration.ofMillis(300)).until(writer::isAlive);
-    await()
-        .atMost(Duration.ofSeconds(30))
-        .until(() -> !receiver.entries().isEmpty() && !writer.isAlive());
-    Thread draining = Thread.ofPlatform().start(() -> relay.finish("c1", GRACE));
-    await().until(() -> !receiver.entries().isEmpty() && !draining.isAlive());
-    assertThat(receiver.output(StreamKind.STDOUT)).hasSize(5_000_000);
-    assertThat(CriLog.output(CriLog.read(log), "stdout")).hasSize(5_000_000);
+    takeEntriesUntilEndOf(writer);
+    Thread finisher = Thread.ofPlatform().start(() -> relay.finish("c1", GRACE));
+    takeEntriesUntilEndOf(finisher);
+    assertThat(receiver.output(StreamKind.STDOUT).length).isEqualTo(5_000_000);
+    assertThat(CriLog.output(CriLog.read(log), "stdout").length).isEqualTo(5_000_000);
     assertThat(relay.counters().stalledStreams()).isZero();
     assertThat(relay.counters().stalls()).isPositive();
   }
@@ -317,6 +315,13 @@ class RelayTest {
         .isInstanceOfSatisfying(
             StageletException.class,
             failure -> assertThat(failure.code()).isEqualTo(ErrorCode.UNAVAILABLE));
+  }
+
+  private void takeEntriesUntilEndOf(Thread thread) throws InterruptedException {
+    while (!thread.join(Duration.ofMillis(1))) {
+      receiver.entries();
+    }
+    receiver.entries();
   }
 
   private Relay newRelay() {

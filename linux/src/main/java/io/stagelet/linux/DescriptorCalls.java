@@ -37,7 +37,6 @@ public final class DescriptorCalls {
   private static final int FALLOC_FL_KEEP_SIZE = 1;
   private static final int FALLOC_FL_PUNCH_HOLE = 2;
   private static final int F_DUPFD_CLOEXEC = 1030;
-  private static final int F_SETPIPE_SZ = 1031;
   private static final int SOL_SOCKET = 1;
   private static final int SO_SNDBUFFORCE = 32;
   private static final short AF_UNIX = 1;
@@ -274,11 +273,6 @@ public final class DescriptorCalls {
   /** Another descriptor of the same open file, closed on exec. */
   public int duplicate(int fd) {
     return checked(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl (duplicating)", fd);
-  }
-
-  /** Sets how many bytes a pipe holds; the kernel rounds up. */
-  public void pipeCapacity(int fd, int bytes) {
-    checked(fcntl(fd, F_SETPIPE_SZ, bytes), "fcntl (setting the pipe's size)", fd);
   }
 
   /** Sets how many bytes a socket may have on the way, beyond the system's limit; needs root. */

@@ -140,7 +140,23 @@ final class UnitEvents implements AutoCloseable {
             ActiveState.of(Wire.text(changed, "ActiveState")),
             Wire.text(changed, "SubState"),
             mainProcesses.getOrDefault(label, Wire.mainProcess(Map.of())));
+    if (hasNotBegun(change, changed)) {
+      return null;
+    }
     return change.equals(lastTold.put(label, change)) ? null : change;
+  }
+
+  /**
+   * Whether a unit is only about to start: systemd tells its new main process while the state is
+   * still the one before, which would look like an end.
+   */
+  private static boolean hasNotBegun(UnitStatusChange change, Map<?, ?> changed) {
+    return switch (change.activeState()) {
+      case INACTIVE ->
+          change.main().mainPid() > 0 || Wire.instant(changed, "InactiveEnterTimestamp") == null;
+      case FAILED -> change.main().mainPid() > 0;
+      default -> false;
+    };
   }
 
   private synchronized void forget(String label) {

@@ -4,6 +4,8 @@ import io.stagelet.linux.CleanupStack;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
@@ -16,7 +18,8 @@ final class ConformanceSession implements AutoCloseable {
   private final TestImages images;
   private final RuntimeUnderTest runtime;
   private final CriClient cri;
-  private final List<NodeUnderTest> nodes;
+  private final List<Handler> handlers;
+  private final Set<String> pulled = ConcurrentHashMap.newKeySet();
 
   private ConformanceSession(
       CleanupStack cleanup, TestImages images, RuntimeUnderTest runtime, CriClient cri) {
@@ -24,7 +27,7 @@ final class ConformanceSession implements AutoCloseable {
     this.images = images;
     this.runtime = runtime;
     this.cri = cri;
-    nodes = handlers(runtime).stream().map(handler -> new NodeUnderTest(this, handler)).toList();
+    handlers = handlers(runtime);
   }
 
   /** The session of the run that {@code context} belongs to. */
@@ -87,9 +90,17 @@ final class ConformanceSession implements AutoCloseable {
     return images;
   }
 
-  /** One for each handler. */
+  /** New ones, one for each handler. */
   Stream<NodeUnderTest> nodes() {
-    return nodes.stream();
+    return handlers.stream().map(handler -> new NodeUnderTest(this, handler));
+  }
+
+  /** The tag of an image that is on the node: pulled now unless it has been. */
+  String pulled(PushedImage image) {
+    if (pulled.add(image.byTag())) {
+      cri.pullImage(image.byTag());
+    }
+    return image.byTag();
   }
 
   @Override

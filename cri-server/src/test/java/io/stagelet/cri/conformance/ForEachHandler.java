@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.ArgumentsSource;
 
 /**
  * Runs the whole class once for each runtime handler; its constructor is given the {@link
- * NodeUnderTest}.
+ * NodeUnderTest}, which is closed after it.
  */
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)

@@ -15,11 +15,9 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.UnaryOperator;
 
 /**
@@ -33,7 +31,6 @@ final class Pods implements AutoCloseable {
 
   private final NodeUnderTest node;
   private final String scope = UUID.randomUUID().toString();
-  private final Collection<String> ids = new ConcurrentLinkedQueue<>();
   private final Path logs;
 
   Pods(NodeUnderTest node) {
@@ -82,6 +79,7 @@ final class Pods implements AutoCloseable {
             .putLabels(SUITE_LABEL, scope);
     config
         .getLinuxBuilder()
+        .setCgroupParent("conformance-pod" + uid.replace('-', '_') + ".slice")
         .getSecurityContextBuilder()
         .setNamespaceOptions(NamespaceOption.newBuilder().setPid(NamespaceMode.CONTAINER));
     return change.apply(config).build();
@@ -119,16 +117,6 @@ final class Pods implements AutoCloseable {
 
   NodeUnderTest node() {
     return node;
-  }
-
-  /** Notes the id of a sandbox or container, so that its traces can be looked for. */
-  void made(String id) {
-    ids.add(id);
-  }
-
-  /** The ids of all sandboxes and containers made here, also of those that are gone. */
-  Collection<String> everMade() {
-    return List.copyOf(ids);
   }
 
   /** The sandboxes of this scope that the runtime knows. */

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * {@code stagelet serve} of this build, run by systemd as a transient service with folders of its
@@ -85,11 +86,20 @@ final class StageletRuntime implements RuntimeUnderTest {
 
           [handlers.%1$s]
           stage1 = "oci"
-          runtime = "/usr/bin/%1$s"
+          runtime = "%2$s"
           """
-              .formatted(handler.name()));
+              .formatted(handler.name(), program(handler.name())));
     }
     return text.toString();
+  }
+
+  /** Debian has crun in one folder and runc in the other. */
+  private static Path program(String name) {
+    return Stream.of("/usr/bin", "/usr/sbin")
+        .map(folder -> Path.of(folder, name))
+        .filter(Files::isExecutable)
+        .findFirst()
+        .orElseThrow(() -> new IllegalStateException(name + " is not installed"));
   }
 
   private static void serve(Path config) {

@@ -23,7 +23,7 @@ final class TestContainer {
     this.pod = pod;
     this.id = id;
     this.config = config;
-    pod.pods().made(id);
+    pod.pods().node().made(id);
   }
 
   String id() {

@@ -16,7 +16,7 @@ final class TestPod {
     this.pods = pods;
     this.id = id;
     this.config = config;
-    pods.made(id);
+    pods.node().made(id);
   }
 
   String id() {

@@ -27,7 +27,10 @@ import java.util.List;
 final class ContainerUnit {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
 
-  /** What a container may do with devices besides those it is given: make nodes, and use its terminals. */
+  /**
+   * What a container may do with devices besides those it is given: make nodes, and use its
+   * terminals.
+   */
   private static final List<UnitProperty.DeviceRule> COMMON_DEVICES =
       List.of(
           new UnitProperty.DeviceRule("char-*", "m"),
@@ -40,7 +43,10 @@ final class ContainerUnit {
   static UnitName name(ContainerPlan container) {
     SandboxPlan sandbox = container.sandbox();
     return UnitName.readable(
-        "ctr", List.of(sandbox.namespace(), sandbox.name(), container.name()), container.id().shortened(), "service");
+        "ctr",
+        List.of(sandbox.namespace(), sandbox.name(), container.name()),
+        container.id().shortened(),
+        "service");
   }
 
   static Path log(ContainerPlan container) {
@@ -56,7 +62,9 @@ final class ContainerUnit {
     UnitName pod = SandboxUnit.name(sandbox);
     String id = container.id().value();
     return TransientUnit.service(name(container))
-        .description("Container %s of pod %s/%s".formatted(container.name(), sandbox.namespace(), sandbox.name()))
+        .description(
+            "Container %s of pod %s/%s"
+                .formatted(container.name(), sandbox.namespace(), sandbox.name()))
         .slice(UnitName.of(sandbox.slice()))
         .bindsTo(pod)
         .after(pod)
@@ -82,7 +90,9 @@ final class ContainerUnit {
                 id),
             false)
         .execStartPost(runtime.command(log(container), "start", id), false)
-        .execStopPost(runtime.command(container.directory().resolve("delete.log"), "delete", "--force", id), true)
+        .execStopPost(
+            runtime.command(container.directory().resolve("delete.log"), "delete", "--force", id),
+            true)
         .with(devices(container))
         .with(limits(container.resources()))
         .build();
@@ -107,7 +117,9 @@ final class ContainerUnit {
       limits.add(UnitProperty.cpuWeight(weight(resources.cpuShares())));
     }
     if (resources.cpuQuota() > 0 && resources.cpuPeriod() > 0) {
-      limits.add(UnitProperty.cpuQuotaPerSecUSec(Math.max(1, resources.cpuQuota() * 1_000_000 / resources.cpuPeriod())));
+      limits.add(
+          UnitProperty.cpuQuotaPerSecUSec(
+              Math.max(1, resources.cpuQuota() * 1_000_000 / resources.cpuPeriod())));
       limits.add(UnitProperty.cpuQuotaPeriodUSec(resources.cpuPeriod()));
     }
     if (resources.memoryLimit() > 0) {
@@ -125,7 +137,10 @@ final class ContainerUnit {
     return limits;
   }
 
-  /** Shares of cgroup v1 (2 to 262,144) as a weight of v2 (1 to 10,000), on the line that kubelet itself uses. */
+  /**
+   * Shares of cgroup v1 (2 to 262,144) as a weight of v2 (1 to 10,000), on the line that kubelet
+   * itself uses.
+   */
   private static long weight(long shares) {
     long clamped = Math.clamp(shares, 2, 262_144);
     return 1 + (clamped - 2) * 9_999 / 262_142;

@@ -14,7 +14,8 @@ import java.util.Map;
  *
  * @param type {@code c} or {@code b}
  */
-record DeviceNode(String destination, String type, long major, long minor, int mode, int uid, int gid) {
+record DeviceNode(
+    String destination, String type, long major, long minor, int mode, int uid, int gid) {
   private static final int TYPE_MASK = 0170000;
   private static final int BLOCK = 0060000;
   private static final int CHARACTER = 0020000;
@@ -26,13 +27,15 @@ record DeviceNode(String destination, String type, long major, long minor, int m
    */
   static DeviceNode of(ContainerPlan.Device device) {
     try {
-      Map<String, Object> attributes = Files.readAttributes(device.source(), "unix:mode,rdev,uid,gid");
-      int mode = (Integer) attributes.get("mode");
-      long number = (Long) attributes.get("rdev");
+      Map<String, Object> attributes =
+          Files.readAttributes(device.source(), "unix:mode,rdev,uid,gid");
+      int mode = (int) number(attributes, "mode");
+      long number = number(attributes, "rdev");
       int kind = mode & TYPE_MASK;
       if (kind != BLOCK && kind != CHARACTER) {
         throw new StageletException(
-            ErrorCode.INVALID_ARGUMENT, "the device %s is not a device node".formatted(device.source()));
+            ErrorCode.INVALID_ARGUMENT,
+            "the device %s is not a device node".formatted(device.source()));
       }
       return new DeviceNode(
           device.destination(),
@@ -40,14 +43,19 @@ record DeviceNode(String destination, String type, long major, long minor, int m
           (number >>> 8 & 0xfff) | (number >>> 32 & ~0xfffL),
           (number & 0xff) | (number >>> 12 & ~0xffL),
           mode & 0777,
-          (Integer) attributes.get("uid"),
-          (Integer) attributes.get("gid"));
+          (int) number(attributes, "uid"),
+          (int) number(attributes, "gid"));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
-          "the device %s cannot be read: %s".formatted(device.source(), StageletException.reason(failure)),
+          "the device %s cannot be read: %s"
+              .formatted(device.source(), StageletException.reason(failure)),
           failure);
     }
+  }
+
+  private static long number(Map<String, Object> attributes, String name) {
+    return attributes.get(name) instanceof Number number ? number.longValue() : 0;
   }
 
   ObjectNode spec(JsonNodeFactory nodes) {

@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A process that joins a container, in a cgroup of its own below the container's: so that it has all the container's
- * limits, and can be killed with everything it started.
+ * A process that joins a container, in a cgroup of its own below the container's: so that it has
+ * all the container's limits, and can be killed with everything it started.
  */
 final class OciExec implements Stage1.Exec {
   private static final Logger LOG = LoggerFactory.getLogger(OciExec.class);
@@ -44,7 +44,12 @@ final class OciExec implements Stage1.Exec {
    * @param unitCgroup the cgroup of the container's unit
    */
   static OciExec open(
-      OciRuntime runtime, ContainerPlan container, String name, byte[] processJson, String unitCgroup, ObjectMapper json) {
+      OciRuntime runtime,
+      ContainerPlan container,
+      String name,
+      byte[] processJson,
+      String unitCgroup,
+      ObjectMapper json) {
     Path process = container.directory().resolve(name + ".json");
     Path log = container.directory().resolve(name + ".log");
     Path cgroup = CGROUPS.resolve(unitCgroup.substring(1)).resolve(name);
@@ -53,7 +58,13 @@ final class OciExec implements Stage1.Exec {
         new OciExec(
             Command.of(
                 runtime.command(
-                    log, "exec", "--process", process.toString(), "--cgroup", name, container.id().value())),
+                    log,
+                    "exec",
+                    "--process",
+                    process.toString(),
+                    "--cgroup",
+                    name,
+                    container.id().value())),
             process,
             log,
             cgroup,
@@ -90,7 +101,8 @@ final class OciExec implements Stage1.Exec {
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
-          "could not kill the processes in %s: %s".formatted(cgroup, StageletException.reason(failure)),
+          "could not kill the processes in %s: %s"
+              .formatted(cgroup, StageletException.reason(failure)),
           failure);
     }
   }
@@ -103,11 +115,14 @@ final class OciExec implements Stage1.Exec {
       } catch (DirectoryNotEmptyException left) {
         LOG.debug("what was left running in {} goes on in its container", file);
       } catch (FileSystemException busy) {
-        // a process that the exec left behind is the container's; its cgroup goes with the container's
+        // a process that the exec left behind is the container's; its cgroup goes with the
+        // container's
         LOG.debug("{} stays: {}", file, StageletException.reason(busy));
       } catch (IOException failure) {
         throw new StageletException(
-            ErrorCode.INTERNAL, "could not remove %s: %s".formatted(file, StageletException.reason(failure)), failure);
+            ErrorCode.INTERNAL,
+            "could not remove %s: %s".formatted(file, StageletException.reason(failure)),
+            failure);
       }
     }
   }

@@ -28,7 +28,8 @@ record OciRuntime(Path binary, Path root, boolean crun) {
     if (!Files.isExecutable(binary)) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
-          "there is no OCI runtime at %s; install it, or name another as the handler's runtime".formatted(binary));
+          "there is no OCI runtime at %s; install it, or name another as the handler's runtime"
+              .formatted(binary));
     }
     String version = Command.of(binary.toString(), "--version").runChecked().text();
     return new OciRuntime(binary, root, version.startsWith("crun"));
@@ -59,7 +60,8 @@ record OciRuntime(Path binary, Path root, boolean crun) {
         }
       }
     } catch (IOException failure) {
-      messages.add("(its log %s cannot be read: %s)".formatted(log, StageletException.reason(failure)));
+      messages.add(
+          "(its log %s cannot be read: %s)".formatted(log, StageletException.reason(failure)));
     }
     return String.join("; ", messages);
   }

@@ -16,11 +16,12 @@ import java.util.List;
 /**
  * The config.json of a container (OCI Runtime Specification 1.2).
  *
- * <p>It has no {@code linux.resources}: limits and device rules are properties of the container's unit, and the unit's
- * cgroup is the container's.
+ * <p>It has no {@code linux.resources}: limits and device rules are properties of the container's
+ * unit, and the unit's cgroup is the container's.
  */
 final class OciSpec {
-  private static final List<String> DEV_OPTIONS = List.of("nosuid", "strictatime", "mode=755", "size=65536k");
+  private static final List<String> DEV_OPTIONS =
+      List.of("nosuid", "strictatime", "mode=755", "size=65536k");
   private static final List<String> INERT = List.of("nosuid", "noexec", "nodev");
 
   private final ObjectMapper json;
@@ -35,7 +36,10 @@ final class OciSpec {
     ObjectNode config = nodes.objectNode();
     config.put("ociVersion", "1.0.2");
     config.set("process", processNode(container, container.process()));
-    config.putObject("root").put("path", container.rootfs().toString()).put("readonly", container.security().readOnlyRootfs());
+    config
+        .putObject("root")
+        .put("path", container.rootfs().toString())
+        .put("readonly", container.security().readOnlyRootfs());
     config.set("mounts", mounts(container));
     config.set("linux", linux(container, cgroup));
     return bytes(config);
@@ -49,7 +53,8 @@ final class OciSpec {
   private ObjectNode processNode(ContainerPlan container, ExecPlan plan) {
     ObjectNode process = nodes.objectNode();
     process.put("terminal", plan.terminal());
-    ObjectNode user = process.putObject("user").put("uid", plan.user().uid()).put("gid", plan.user().gid());
+    ObjectNode user =
+        process.putObject("user").put("uid", plan.user().uid()).put("gid", plan.user().gid());
     ArrayNode groups = user.putArray("additionalGids");
     plan.user().additionalGroups().forEach(groups::add);
     process.set("args", strings(plan.arguments()));
@@ -78,11 +83,26 @@ final class OciSpec {
     ArrayNode mounts = nodes.arrayNode();
     mount(mounts, "/proc", "proc", "proc", INERT);
     mount(mounts, "/dev", "tmpfs", "tmpfs", DEV_OPTIONS);
-    mount(mounts, "/dev/pts", "devpts", "devpts", List.of("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"));
+    mount(
+        mounts,
+        "/dev/pts",
+        "devpts",
+        "devpts",
+        List.of("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"));
     mount(mounts, "/dev/mqueue", "mqueue", "mqueue", INERT);
     mount(mounts, "/sys", "sysfs", "sysfs", List.of("nosuid", "noexec", "nodev", access));
-    mount(mounts, "/sys/fs/cgroup", "cgroup", "cgroup", List.of("nosuid", "noexec", "nodev", "relatime", access));
-    mount(mounts, "/dev/shm", "bind", sharedMemory(container.sandbox()).toString(), List.of("rbind", "nosuid", "noexec", "nodev"));
+    mount(
+        mounts,
+        "/sys/fs/cgroup",
+        "cgroup",
+        "cgroup",
+        List.of("nosuid", "noexec", "nodev", "relatime", access));
+    mount(
+        mounts,
+        "/dev/shm",
+        "bind",
+        sharedMemory(container.sandbox()).toString(),
+        List.of("rbind", "nosuid", "noexec", "nodev"));
     for (ContainerPlan.Mount bind : container.mounts()) {
       String propagation =
           switch (bind.propagation()) {
@@ -91,7 +111,12 @@ final class OciSpec {
             case BIDIRECTIONAL -> "rshared";
           };
       String rights = bind.recursiveReadOnly() ? "rro" : bind.readOnly() ? "ro" : "rw";
-      mount(mounts, bind.destination(), "bind", bind.source().toString(), List.of("rbind", propagation, rights));
+      mount(
+          mounts,
+          bind.destination(),
+          "bind",
+          bind.source().toString(),
+          List.of("rbind", propagation, rights));
     }
     return mounts;
   }
@@ -107,9 +132,11 @@ final class OciSpec {
     security.seccomp().ifPresent(profile -> linux.set("seccomp", parsed(profile)));
     ArrayNode devices = linux.putArray("devices");
     container.devices().forEach(device -> devices.add(DeviceNode.of(device).spec(nodes)));
-    if (container.mounts().stream().anyMatch(mount -> mount.propagation() == ContainerPlan.Propagation.BIDIRECTIONAL)) {
+    if (container.mounts().stream()
+        .anyMatch(mount -> mount.propagation() == ContainerPlan.Propagation.BIDIRECTIONAL)) {
       linux.put("rootfsPropagation", "rshared");
-    } else if (container.mounts().stream().anyMatch(mount -> mount.propagation() == ContainerPlan.Propagation.HOST_TO_CONTAINER)) {
+    } else if (container.mounts().stream()
+        .anyMatch(mount -> mount.propagation() == ContainerPlan.Propagation.HOST_TO_CONTAINER)) {
       linux.put("rootfsPropagation", "rslave");
     }
     return linux;
@@ -123,17 +150,21 @@ final class OciSpec {
       namespaces.addObject().put("type", "cgroup");
     }
     if (sandbox.sharedPid()) {
-      namespaces.addObject().put("type", "pid").put("path", SandboxNamespaces.pid(sandbox).toString());
+      namespaces
+          .addObject()
+          .put("type", "pid")
+          .put("path", SandboxNamespaces.pid(sandbox).toString());
     } else if (!container.sharesHostPid()) {
       namespaces.addObject().put("type", "pid");
     }
     SandboxNamespaces.pins(sandbox)
-        .forEach(
-            (kind, pin) ->
-                namespaces
-                    .addObject()
-                    .put("type", kind == io.stagelet.linux.Namespaces.Kind.NETWORK ? "network" : kind.file())
-                    .put("path", pin.toString()));
+        .forEach((kind, pin) ->
+            namespaces
+                .addObject()
+                .put(
+                    "type",
+                    kind == io.stagelet.linux.Namespaces.Kind.NETWORK ? "network" : kind.file())
+                .put("path", pin.toString()));
     return namespaces;
   }
 
@@ -141,8 +172,14 @@ final class OciSpec {
     return sandbox.hostIpc() ? Path.of("/dev/shm") : SandboxNamespaces.sharedMemory(sandbox);
   }
 
-  private void mount(ArrayNode mounts, String destination, String type, String source, List<String> options) {
-    mounts.addObject().put("destination", destination).put("type", type).put("source", source).set("options", strings(options));
+  private void mount(
+      ArrayNode mounts, String destination, String type, String source, List<String> options) {
+    mounts
+        .addObject()
+        .put("destination", destination)
+        .put("type", type)
+        .put("source", source)
+        .set("options", strings(options));
   }
 
   private ArrayNode strings(List<String> values) {
@@ -156,7 +193,9 @@ final class OciSpec {
       return json.readTree(text);
     } catch (JsonProcessingException failure) {
       throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "the seccomp profile is not JSON: " + StageletException.reason(failure), failure);
+          ErrorCode.INVALID_ARGUMENT,
+          "the seccomp profile is not JSON: " + StageletException.reason(failure),
+          failure);
     }
   }
 

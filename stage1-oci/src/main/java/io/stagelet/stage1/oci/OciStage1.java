@@ -2,7 +2,6 @@ package io.stagelet.stage1.oci;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.CleanupStack;
-import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.Mounts;
@@ -81,10 +80,10 @@ final class OciStage1 implements Stage1 {
         Path sharedMemory = SandboxNamespaces.sharedMemory(sandbox);
         directory(sharedMemory);
         Mounts.mount(
+            "tmpfs",
             "shm",
             sharedMemory,
-            "tmpfs",
-            Set.of(MountFlag.NOSUID, MountFlag.NODEV, MountFlag.NOEXEC),
+            Set.of(MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES, MountFlag.NO_EXEC),
             "mode=1777,size=" + sandbox.shmSize());
       }
       undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
@@ -112,12 +111,15 @@ final class OciStage1 implements Stage1 {
         });
   }
 
-  /** The unit's main process is unshare(1), whose only child is the first process of the namespace. */
+  /**
+   * The unit's main process is unshare(1), whose only child is the first process of the namespace.
+   */
   private void pinPidNamespace(SandboxPlan sandbox) {
     UnitName unit = SandboxUnit.name(sandbox);
     int parent = units.status(unit).map(UnitStatus::mainPid).orElse(0);
     try {
-      String child = Files.readString(Path.of("/proc/%d/task/%d/children".formatted(parent, parent))).strip();
+      String child =
+          Files.readString(Path.of("/proc/%d/task/%d/children".formatted(parent, parent))).strip();
       Path pin = SandboxNamespaces.pid(sandbox);
       Files.write(pin, new byte[0]);
       Mounts.bind(Path.of("/proc", child, "ns", "pid"), pin);
@@ -146,7 +148,10 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public boolean isUp(SandboxPlan sandbox) {
-    return units.status(SandboxUnit.name(sandbox)).filter(status -> status.activeState() == ActiveState.ACTIVE).isPresent();
+    return units
+        .status(SandboxUnit.name(sandbox))
+        .filter(status -> status.activeState() == ActiveState.ACTIVE)
+        .isPresent();
   }
 
   @Override
@@ -156,7 +161,10 @@ final class OciStage1 implements Stage1 {
     directory(runtime.root());
   }
 
-  /** A slice's name says where it sits: {@code a-b.slice} is {@code /a.slice/a-b.slice} (systemd.slice(5)). */
+  /**
+   * A slice's name says where it sits: {@code a-b.slice} is {@code /a.slice/a-b.slice}
+   * (systemd.slice(5)).
+   */
   static String cgroupOf(String slice) {
     StringBuilder path = new StringBuilder();
     String stem = slice.substring(0, slice.length() - ".slice".length());
@@ -172,7 +180,8 @@ final class OciStage1 implements Stage1 {
       units.start(ContainerUnit.of(container, runtime), JOB_TIMEOUT);
     } catch (UnitException failure) {
       String complaints = OciRuntime.complaints(ContainerUnit.log(container), json);
-      if (complaints.isEmpty() && failure.status().map(status -> status.main().ended()).orElse(false)) {
+      if (complaints.isEmpty()
+          && failure.status().map(status -> status.main().ended()).orElse(false)) {
         // it ran, and ended badly before its start was through: an end like any other
         return;
       }
@@ -198,7 +207,9 @@ final class OciStage1 implements Stage1 {
     kill(container, KillWho.ALL, SIGKILL);
   }
 
-  /** systemd refuses a signal to a unit that has no such process; then it has ended, which is fine. */
+  /**
+   * systemd refuses a signal to a unit that has no such process; then it has ended, which is fine.
+   */
   private void kill(ContainerPlan container, KillWho who, int signal) {
     try {
       units.kill(ContainerUnit.name(container), who, signal);
@@ -222,14 +233,17 @@ final class OciStage1 implements Stage1 {
       int exitCode = status.main().exitCode();
       return new ContainerState.Ended(
           exitCode,
-          exitCode > 128 && exitCode <= 192 && status.execMainStatus() == exitCode - 128 ? status.execMainStatus() : 0,
+          exitCode > 128 && exitCode <= 192 && status.execMainStatus() == exitCode - 128
+              ? status.execMainStatus()
+              : 0,
           status.result() == ServiceResult.OOM_KILL,
           Objects.requireNonNullElse(start, end),
           end);
     }
     return switch (status.activeState()) {
       case ACTIVE, RELOADING, REFRESHING, MAINTENANCE ->
-          new ContainerState.Running(status.mainPid(), Objects.requireNonNullElseGet(start, Instant::now));
+          new ContainerState.Running(
+              status.mainPid(), Objects.requireNonNullElseGet(start, Instant::now));
       case ACTIVATING, DEACTIVATING -> new ContainerState.Starting();
       case INACTIVE, FAILED, OTHER -> new ContainerState.Absent();
     };
@@ -262,27 +276,25 @@ final class OciStage1 implements Stage1 {
       units.list(List.of(pattern)).stream()
           .map(UnitSummary::name)
           .filter(unit -> !knownUnits.contains(unit.value()))
-          .forEach(
-              unit -> {
-                if (units.status(unit).filter(status -> status.mainPid() > 0).isPresent()) {
-                  units.kill(unit, KillWho.ALL, SIGKILL);
-                }
-                stopUnit(unit);
-              });
+          .forEach(unit -> {
+            if (units.status(unit).filter(status -> status.mainPid() > 0).isPresent()) {
+              units.kill(unit, KillWho.ALL, SIGKILL);
+            }
+            stopUnit(unit);
+          });
     }
   }
 
   @Override
   public AutoCloseable listen(Stage1Listener listener) {
-    return units.listen(
-        event -> {
-          switch (event) {
-            case UnitEvent.Changed(var change) -> listener.changed(change.unit().value());
-            case UnitEvent.Removed(UnitName unit) -> listener.changed(unit.value());
-            case UnitEvent.Reconnected _ -> listener.resynchronize();
-            case UnitEvent.Disconnected _ -> {}
-          }
-        });
+    return units.listen(event -> {
+      switch (event) {
+        case UnitEvent.Changed(var change) -> listener.changed(change.unit().value());
+        case UnitEvent.Removed(UnitName unit) -> listener.changed(unit.value());
+        case UnitEvent.Reconnected _ -> listener.resynchronize();
+        case UnitEvent.Disconnected _ -> {}
+      }
+    });
   }
 
   /** The connection to systemd is the server's, who closes it. */
@@ -294,7 +306,9 @@ final class OciStage1 implements Stage1 {
       Files.createDirectories(path);
     } catch (IOException failure) {
       throw new StageletException(
-          ErrorCode.INTERNAL, "could not make %s: %s".formatted(path, StageletException.reason(failure)), failure);
+          ErrorCode.INTERNAL,
+          "could not make %s: %s".formatted(path, StageletException.reason(failure)),
+          failure);
     }
   }
 
@@ -304,7 +318,9 @@ final class OciStage1 implements Stage1 {
       Files.write(file, content);
     } catch (IOException failure) {
       throw new StageletException(
-          ErrorCode.INTERNAL, "could not write %s: %s".formatted(file, StageletException.reason(failure)), failure);
+          ErrorCode.INTERNAL,
+          "could not write %s: %s".formatted(file, StageletException.reason(failure)),
+          failure);
     }
   }
 }

@@ -7,14 +7,25 @@ import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.Units;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** Makes the stage1 {@code oci}. Its one option is {@code runtime}: the path of the OCI runtime. */
+/**
+ * Makes the stage1 {@code oci}. Its one option is {@code runtime}: the OCI runtime's path or name,
+ * without it the handler's name.
+ */
 public final class OciStage1Provider implements Stage1Provider {
   private static final String RUNTIME = "runtime";
+  private static final List<Path> PLACES =
+      List.of(
+          Path.of("/usr/local/sbin"),
+          Path.of("/usr/local/bin"),
+          Path.of("/usr/sbin"),
+          Path.of("/usr/bin"));
 
   @Override
   public String name() {
@@ -22,14 +33,32 @@ public final class OciStage1Provider implements Stage1Provider {
   }
 
   @Override
-  public Stage1 open(String handler, Map<String, String> options, Stage1Host host, Path runDirectory) {
+  public Stage1 open(
+      String handler, Map<String, String> options, Stage1Host host, Path runDirectory) {
     Set<String> unknown = new TreeSet<>(options.keySet());
     unknown.remove(RUNTIME);
     if (!unknown.isEmpty()) {
       throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "handlers.%s has keys that the stage1 oci does not know: %s".formatted(handler, unknown));
+          ErrorCode.INVALID_ARGUMENT,
+          "handlers.%s has keys that the stage1 oci does not know: %s".formatted(handler, unknown));
     }
-    Path binary = Path.of(options.getOrDefault(RUNTIME, "/usr/bin/" + handler));
-    return new OciStage1(host.shared(Units.class), OciRuntime.at(binary, runDirectory), new ObjectMapper());
+    Path binary = binary(options.getOrDefault(RUNTIME, handler));
+    return new OciStage1(
+        host.shared(Units.class), OciRuntime.at(binary, runDirectory), new ObjectMapper());
+  }
+
+  /**
+   * A name without a slash is looked up where programs are; the last place is named when none has
+   * it.
+   */
+  private static Path binary(String nameOrPath) {
+    if (nameOrPath.contains("/")) {
+      return Path.of(nameOrPath);
+    }
+    return PLACES.stream()
+        .map(place -> place.resolve(nameOrPath))
+        .filter(Files::isExecutable)
+        .findFirst()
+        .orElse(PLACES.getLast().resolve(nameOrPath));
   }
 }

@@ -11,9 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The unit of a sandbox. It has no process: it stands for the pod's namespaces, and takes their pins away when it is
- * stopped, by whomever. Only a pod whose containers share their PID namespace has the one process that such a namespace
- * must have.
+ * The unit of a sandbox. It has no process: it stands for the pod's namespaces, and takes their
+ * pins away when it is stopped, by whomever. Only a pod whose containers share their PID namespace
+ * has the one process that such a namespace must have.
  */
 final class SandboxUnit {
   private static final String UNMOUNT = "/usr/bin/umount";
@@ -23,7 +23,8 @@ final class SandboxUnit {
   private SandboxUnit() {}
 
   static UnitName name(SandboxPlan sandbox) {
-    return UnitName.readable("pod", List.of(sandbox.namespace(), sandbox.name()), sandbox.id().shortened(), "service");
+    return UnitName.readable(
+        "pod", List.of(sandbox.namespace(), sandbox.name()), sandbox.id().shortened(), "service");
   }
 
   static TransientUnit of(SandboxPlan sandbox) {
@@ -34,7 +35,8 @@ final class SandboxUnit {
             .timeoutStart(START_TIMEOUT)
             .timeoutStop(STOP_TIMEOUT);
     if (sandbox.sharedPid()) {
-      // the namespace's first process says itself when it is there: unshare(1) alone cannot be waited for
+      // the namespace's first process says itself when it is there: unshare(1) alone cannot be
+      // waited for
       unit.type(ServiceType.NOTIFY)
           .notifyAccess(NotifyAccess.ALL)
           .execStart(

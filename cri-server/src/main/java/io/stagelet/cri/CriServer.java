@@ -1,0 +1,173 @@
+package io.stagelet.cri;
+
+import io.stagelet.journal.DescriptorKeeper;
+import io.stagelet.journal.Journal;
+import io.stagelet.journal.Relay;
+import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.ImageService;
+import io.stagelet.stage0.RegistryEndpoints;
+import io.stagelet.stage0.RegistrySettings;
+import io.stagelet.stage0.spi.Stage1Host;
+import io.stagelet.stage0.spi.Stage1Provider;
+import io.stagelet.units.InheritedDescriptor;
+import io.stagelet.units.SdNotify;
+import io.stagelet.units.SocketActivation;
+import io.stagelet.units.Units;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.util.List;
+import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/** The whole server: puts its parts together, and takes them apart in reverse. */
+final class CriServer implements AutoCloseable {
+  private final CleanupStack parts = new CleanupStack();
+  private final SdNotify systemd;
+  private final Listener listener;
+
+  /**
+   * Starts it: everything is recovered before the first call is answered.
+   *
+   * @param environment this process's, for what systemd hands over
+   * @throws StageletException when a part cannot be started; those that were are stopped then
+   */
+  CriServer(Configuration configuration, String version, Map<String, String> environment) {
+    this.systemd = new SdNotify(java.util.Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
+    boolean started = false;
+    try {
+      this.listener = start(configuration, version, environment);
+      started = true;
+    } finally {
+      if (!started) {
+        parts.close();
+      }
+    }
+  }
+
+  private Listener start(
+      Configuration configuration, String version, Map<String, String> environment) {
+    Clock clock = Clock.systemUTC();
+    Map<String, Integer> descriptors =
+        SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
+            .collect(
+                Collectors.toMap(
+                    InheritedDescriptor::name, InheritedDescriptor::fd, (first, _) -> first));
+    Units units = part("the connection to systemd", Units.connect());
+    Journal journal = part("the connection to the journal", Journal.open(Journal.SOCKET));
+    Relay relay =
+        part(
+            "the relay",
+            new Relay(journal, keeper(), configuration.runDirectory().resolve("relay"), clock));
+    Path store = configuration.root().resolve("images");
+    ImageService images =
+        part(
+            "the image service",
+            new ImageService(
+                store,
+                RegistrySettings.defaults(),
+                RegistryEndpoints.named(Set.copyOf(configuration.insecureRegistries())),
+                clock));
+    Handlers handlers =
+        part(
+            "the handlers",
+            new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
+    Records records = new Records(configuration.root());
+    Pods pods = new Pods();
+    Ids ids = new Ids(new SecureRandom());
+    SandboxFiles files = new SandboxFiles(records);
+    Cni cni =
+        new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
+    ContainerLifecycle containers =
+        new ContainerLifecycle(
+            configuration,
+            pods,
+            records,
+            images,
+            images.rootFilesystems(),
+            relay,
+            new ContainerPlanner(new Capabilities(lastCapability())),
+            files,
+            ids,
+            clock);
+    SandboxLifecycle sandboxes =
+        new SandboxLifecycle(
+            configuration, handlers, pods, records, files, cni, containers, ids, clock);
+    Recovery recovery =
+        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay);
+    // listening comes first: what changes while the recovery reads is then looked at again
+    recovery.listen().forEach(listening -> part("hearing of units", listening));
+    recovery.run(descriptors);
+    return part(
+        "the listener",
+        new Listener(
+            configuration.socket(),
+            List.of(
+                new RuntimeRpc(
+                    version, handlers, pods, sandboxes, containers, new ExecSync(), relay, cni),
+                new ImageRpc(images, store, clock))));
+  }
+
+  /** Serves until it is closed. */
+  void serve() throws InterruptedException {
+    systemd.ready();
+    systemd.status("Serving CRI");
+    listener.awaitEnd();
+  }
+
+  @Override
+  public void close() {
+    systemd.stopping();
+    parts.close();
+  }
+
+  private <T extends AutoCloseable> T part(String name, T part) {
+    parts.push("stop " + name, part::close);
+    return part;
+  }
+
+  private DescriptorKeeper keeper() {
+    return new DescriptorKeeper() {
+      @Override
+      public void keep(String name, int fd) {
+        systemd.store(name, fd);
+      }
+
+      @Override
+      public void forget(String name) {
+        systemd.removeStored(name);
+      }
+    };
+  }
+
+  private static Stage1Host host(Units units) {
+    return new Stage1Host() {
+      @Override
+      public <T> T shared(Class<T> type) {
+        if (type.isInstance(units)) {
+          return type.cast(units);
+        }
+        throw new StageletException(
+            ErrorCode.UNIMPLEMENTED, "the server shares no " + type.getName());
+      }
+    };
+  }
+
+  private static int lastCapability() {
+    Path file = Path.of("/proc/sys/kernel/cap_last_cap");
+    try {
+      return Integer.parseInt(Files.readString(file).strip());
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not read %s: %s".formatted(file, StageletException.reason(failure)),
+          failure);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+package io.stagelet.cri;
+
+import io.grpc.BindableService;
+import io.grpc.Server;
+import io.grpc.netty.NettyServerBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+
+/** The unix socket on which gRPC is served, a virtual thread for each call. */
+final class Listener implements AutoCloseable {
+  /** kubelet's client takes no more in one message either. */
+  private static final int MOST_BYTES = 16 << 20;
+
+  private static final long CLOSE_SECONDS = 5;
+
+  private final EventLoopGroup loops =
+      new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+  private final Path socket;
+  private final Server server;
+
+  /**
+   * Listens; a socket that an earlier server left is replaced.
+   *
+   * @throws StageletException when it cannot
+   */
+  Listener(Path socket, List<BindableService> services) {
+    this.socket = socket;
+    NettyServerBuilder builder =
+        NettyServerBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
+            .channelType(EpollServerDomainSocketChannel.class)
+            .bossEventLoopGroup(loops)
+            .workerEventLoopGroup(loops)
+            .maxInboundMessageSize(MOST_BYTES)
+            .executor(Executors.newVirtualThreadPerTaskExecutor());
+    services.forEach(builder::addService);
+    try {
+      Files.createDirectories(socket.toAbsolutePath().getParent());
+      Files.deleteIfExists(socket);
+      this.server = builder.build().start();
+      Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-rw----"));
+    } catch (IOException failure) {
+      var _ = loops.shutdownGracefully();
+      throw new StageletException(
+          ErrorCode.UNAVAILABLE,
+          "could not listen on %s: %s; does another server use it?"
+              .formatted(socket, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /** Waits until it is closed. */
+  void awaitEnd() throws InterruptedException {
+    server.awaitTermination();
+  }
+
+  @Override
+  public void close() {
+    server.shutdown();
+    try {
+      if (!server.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+        server.shutdownNow();
+      }
+      Files.deleteIfExists(socket);
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not remove %s: %s".formatted(socket, StageletException.reason(failure)),
+          failure);
+    } finally {
+      var _ = loops.shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS);
+    }
+  }
+}

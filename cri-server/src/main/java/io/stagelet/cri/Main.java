@@ -1,0 +1,88 @@
+package io.stagelet.cri;
+
+import io.stagelet.linux.StageletException;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+
+/** The command {@code stagelet}. */
+@CommandLine.Command(
+    name = "stagelet",
+    description = "A Kubernetes container runtime whose pods and containers are systemd units.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    subcommands = Main.Serve.class)
+public final class Main {
+  private static final int FAILED = 1;
+
+  private Main() {}
+
+  /**
+   * Runs the command and exits with its code: 0, 1 when it failed, 2 when it was called wrongly.
+   */
+  public static void main(String[] arguments) {
+    CommandLine command = new CommandLine(new Main());
+    command.setExecutionExceptionHandler((failure, line, _) -> {
+      line.getErr().println("stagelet: " + StageletException.reason(failure));
+      if (!(failure instanceof StageletException)) {
+        failure.printStackTrace(line.getErr());
+      }
+      return FAILED;
+    });
+    System.exit(command.execute(arguments));
+  }
+
+  /** Serves the CRI. */
+  @CommandLine.Command(
+      name = "serve",
+      description = "Serve the CRI on a unix socket until SIGTERM.",
+      mixinStandardHelpOptions = true)
+  static final class Serve implements Callable<Integer> {
+    @CommandLine.Option(
+        names = "--config",
+        paramLabel = "FILE",
+        description =
+            "The configuration (default: ${DEFAULT-VALUE}; what it does not say has a default, and so has all when it is absent).")
+    private Path config = Path.of("/etc/stagelet/stagelet.toml");
+
+    @Override
+    public Integer call() throws InterruptedException {
+      try (CriServer server =
+          new CriServer(ConfigurationReader.read(config), Version.text(), System.getenv())) {
+        Thread main = Thread.currentThread();
+        Runtime.getRuntime()
+            .addShutdownHook(
+                new Thread(() -> {
+                  main.interrupt();
+                  joined(main);
+                }));
+        server.serve();
+      } catch (InterruptedException asked) {
+        return 0;
+      }
+      return 0;
+    }
+
+    /** The virtual machine ends when its hooks have: the server is taken apart first. */
+    private static void joined(Thread main) {
+      try {
+        main.join();
+      } catch (InterruptedException interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** The version in the jar's manifest. */
+  static final class Version implements CommandLine.IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {"stagelet " + text()};
+    }
+
+    static String text() {
+      String version = Main.class.getPackage().getImplementationVersion();
+      return version == null ? "development" : version;
+    }
+  }
+}

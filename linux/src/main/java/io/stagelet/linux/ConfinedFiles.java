@@ -1,0 +1,69 @@
+package io.stagelet.linux;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * Reads files of a tree that is not trusted: no link in it leads out of it ({@code openat2(2)},
+ * RESOLVE_IN_ROOT).
+ */
+public final class ConfinedFiles {
+  private ConfinedFiles() {}
+
+  /**
+   * The text of a file; empty when it is not there, or is no regular file.
+   *
+   * @param root the tree
+   * @param path relative to it
+   * @param limit how many bytes are read at most
+   */
+  public static Optional<String> readText(Path root, String path, int limit) {
+    try (FileCalls calls = new FileCalls()) {
+      int tree =
+          calls.openat(
+              FileCalls.AT_FDCWD, root.toString(), FileCalls.O_PATH | FileCalls.O_DIRECTORY, 0);
+      if (tree < 0) {
+        throw new SystemCallException("open", root.toString(), -tree);
+      }
+      try {
+        int file = calls.openInRoot(tree, path, FileCalls.O_RDONLY | FileCalls.O_NONBLOCK);
+        if (file < 0) {
+          return absent(root.resolve(path), -file);
+        }
+        try {
+          return read(Path.of("/proc/self/fd", String.valueOf(file)), limit);
+        } finally {
+          calls.closeDescriptor(file);
+        }
+      } finally {
+        calls.closeDescriptor(tree);
+      }
+    }
+  }
+
+  private static Optional<String> absent(Path path, int errno) {
+    return switch (errno) {
+      case Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP, Errno.ENXIO -> Optional.empty();
+      default -> throw new SystemCallException("openat2", path.toString(), errno);
+    };
+  }
+
+  /** The descriptor's own name in /proc opens the same file again, whatever its path has become. */
+  private static Optional<String> read(Path descriptor, int limit) {
+    if (!Files.isRegularFile(descriptor)) {
+      return Optional.empty();
+    }
+    try (InputStream stream = Files.newInputStream(descriptor)) {
+      return Optional.of(new String(stream.readNBytes(limit), StandardCharsets.UTF_8));
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not read a file of a container's root: " + StageletException.reason(failure),
+          failure);
+    }
+  }
+}
