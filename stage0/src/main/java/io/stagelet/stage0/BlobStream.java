@@ -61,11 +61,11 @@ final class BlobStream implements AutoCloseable {
   }
 
   private int readSome(byte[] target) throws IOException, InterruptedException {
+    if (body == null) {
+      open();
+    }
     ByteBuffer from = buffer;
     if (from == null || !from.hasRemaining()) {
-      if (body == null) {
-        open();
-      }
       from = java.util.Objects.requireNonNull(body).next(repository.silence());
       buffer = from;
       if (from == null) {

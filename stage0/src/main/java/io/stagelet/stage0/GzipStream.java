@@ -85,12 +85,15 @@ final class GzipStream extends InputStream {
     }
     if (first == 0) {
       // padding after the last member, as some tapes and tools have it
-      while (next() == 0) {}
-      ended = position == limit;
-      if (ended) {
-        return;
+      int after = next();
+      while (after == 0) {
+        after = next();
       }
-      throw damaged("there is something after its end", null);
+      if (after >= 0) {
+        throw damaged("there is something after its end", null);
+      }
+      ended = true;
+      return;
     }
     if (first != 0x1f || required() != 0x8b || required() != DEFLATE) {
       throw damaged("there is something else where a member should start", null);
