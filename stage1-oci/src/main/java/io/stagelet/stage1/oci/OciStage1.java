@@ -42,15 +42,17 @@ final class OciStage1 implements Stage1 {
 
   private final Units units;
   private final OciRuntime runtime;
+  private final Path init;
   private final OciSpec spec;
   private final ObjectMapper json;
 
   /** Tells the files and cgroups of this process's execs from those an earlier one left. */
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
-  OciStage1(Units units, OciRuntime runtime, ObjectMapper json) {
+  OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json) {
     this.units = units;
     this.runtime = runtime;
+    this.init = init;
     this.spec = new OciSpec(json);
     this.json = json;
   }
@@ -72,6 +74,12 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public void startSandbox(SandboxPlan sandbox) {
+    if (sandbox.sharedPid() && !Files.isExecutable(init)) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "containers of pod %s/%s share their PID namespace, whose first process is to be %s, which is not there; install catatonit, or name another program as the handler's init"
+              .formatted(sandbox.namespace(), sandbox.name(), init));
+    }
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("release the namespaces of " + sandbox.id().shortened(), () -> release(sandbox));
       directory(SandboxNamespaces.directory(sandbox));
@@ -87,7 +95,7 @@ final class OciStage1 implements Stage1 {
             "mode=1777,size=" + sandbox.shmSize());
       }
       undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
-      units.start(SandboxUnit.of(sandbox), JOB_TIMEOUT);
+      units.start(SandboxUnit.of(sandbox, init), JOB_TIMEOUT);
       if (sandbox.sharedPid()) {
         pinPidNamespace(sandbox);
       }

@@ -15,11 +15,14 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Makes the stage1 {@code oci}. Its one option is {@code runtime}: the OCI runtime's path or name,
- * without it the handler's name.
+ * Makes the stage1 {@code oci}. Its options are {@code runtime}, the OCI runtime's path or name
+ * (without it the handler's name), and {@code init}, the program that is the first process of pods
+ * whose containers share their PID namespace (without it {@code catatonit}; it is run with {@code
+ * -P}: to do nothing but reap).
  */
 public final class OciStage1Provider implements Stage1Provider {
   private static final String RUNTIME = "runtime";
+  private static final String INIT = "init";
   private static final List<Path> PLACES =
       List.of(
           Path.of("/usr/local/sbin"),
@@ -36,7 +39,7 @@ public final class OciStage1Provider implements Stage1Provider {
   public Stage1 open(
       String handler, Map<String, String> options, Stage1Host host, Path runDirectory) {
     Set<String> unknown = new TreeSet<>(options.keySet());
-    unknown.remove(RUNTIME);
+    unknown.removeAll(Set.of(RUNTIME, INIT));
     if (!unknown.isEmpty()) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
@@ -44,7 +47,10 @@ public final class OciStage1Provider implements Stage1Provider {
     }
     Path binary = binary(options.getOrDefault(RUNTIME, handler));
     return new OciStage1(
-        host.shared(Units.class), OciRuntime.at(binary, runDirectory), new ObjectMapper());
+        host.shared(Units.class),
+        OciRuntime.at(binary, runDirectory),
+        binary(options.getOrDefault(INIT, "catatonit")),
+        new ObjectMapper());
   }
 
   /**

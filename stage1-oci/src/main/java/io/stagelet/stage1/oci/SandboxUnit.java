@@ -27,7 +27,7 @@ final class SandboxUnit {
         "pod", List.of(sandbox.namespace(), sandbox.name()), sandbox.id().shortened(), "service");
   }
 
-  static TransientUnit of(SandboxPlan sandbox) {
+  static TransientUnit of(SandboxPlan sandbox, Path init) {
     TransientUnit.ServiceBuilder unit =
         TransientUnit.service(name(sandbox))
             .description("Pod %s/%s".formatted(sandbox.namespace(), sandbox.name()))
@@ -47,7 +47,8 @@ final class SandboxUnit {
                   "--kill-child",
                   "/bin/sh",
                   "-c",
-                  "systemd-notify --ready && exec catatonit -P"),
+                  "systemd-notify --ready && exec \"$0\" -P",
+                  init.toString()),
               false);
     } else {
       unit.type(ServiceType.ONESHOT).remainAfterExit(true);
