@@ -45,6 +45,39 @@ public final class ConfinedFiles {
     }
   }
 
+  /**
+   * Whether {@code path} is a directory, following links inside of {@code root}; empty when there
+   * is nothing, or something that is neither a directory nor a regular file.
+   */
+  public static Optional<Boolean> isDirectory(Path root, String path) {
+    try (FileCalls calls = new FileCalls()) {
+      int tree = calls.openat(FileCalls.AT_FDCWD, raw(root.toString()), FileCalls.O_PATH, 0);
+      if (tree < 0) {
+        throw new SystemCallException("open", root.toString(), -tree);
+      }
+      try {
+        int found = calls.openInRoot(tree, raw(path), FileCalls.O_PATH);
+        if (found < 0) {
+          return absent(root.resolve(path), -found).map(text -> false);
+        }
+        try {
+          int kind = calls.status(found, "").mode() & FileCalls.S_IFMT;
+          return kind == FileCalls.S_IFDIR || kind == FileCalls.S_IFREG
+              ? Optional.of(kind == FileCalls.S_IFDIR)
+              : Optional.empty();
+        } finally {
+          calls.closeDescriptor(found);
+        }
+      } finally {
+        calls.closeDescriptor(tree);
+      }
+    }
+  }
+
+  private static String raw(String text) {
+    return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
+  }
+
   private static Optional<String> absent(Path path, int errno) {
     return switch (errno) {
       case Errno.ENOENT, Errno.ENOTDIR, Errno.ELOOP, Errno.ENXIO -> Optional.empty();

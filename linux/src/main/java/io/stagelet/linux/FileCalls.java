@@ -41,6 +41,7 @@ final class FileCalls implements AutoCloseable {
 
   static final int S_IFMT = 0xF000;
   static final int S_IFDIR = 0x4000;
+  static final int S_IFREG = 0x8000;
   static final int S_IFCHR = 0x2000;
   static final int S_IFBLK = 0x6000;
   static final int S_IFIFO = 0x1000;

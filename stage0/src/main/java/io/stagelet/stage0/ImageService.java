@@ -101,6 +101,7 @@ public final class ImageService implements AutoCloseable {
     this.pull = new ImagePull(registry, new PullStore(), platform, settings.parallelLayers());
     this.layerFetch = new LayerFetch(new LayerUnpacker(limits));
     this.rootFilesystems = new RootFilesystems(this.directory, this);
+    this.rootFilesystems.removeStaged();
   }
 
   /**
