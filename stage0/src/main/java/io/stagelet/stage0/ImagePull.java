@@ -38,7 +38,7 @@ final class ImagePull {
 
     /** Makes the layer be here; waits where another pull is just getting it. */
     void getLayer(
-        RemoteRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        MirroredRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
         throws InterruptedException;
 
     /** Makes the image be here, under the names that it was asked for by. */
@@ -76,12 +76,18 @@ final class ImagePull {
       throws InterruptedException {
     RegistryClient.Found found =
         stage("resolving " + reference, () -> registry.find(reference, credentials));
-    RemoteRepository repository = found.repository();
+    MirroredRepository repository = found.repository();
     Map<Digest, byte[]> blobs = new LinkedHashMap<>();
     ImageManifest manifest =
         stage(
             "reading the manifest of " + reference,
             () -> choose(repository, found.manifest(), reference, blobs));
+    stage(
+        "checking the signatures of " + reference,
+        () -> {
+          registry.check(reference, blobs.keySet(), repository);
+          return true;
+        });
     ImageRecords.ImageRecord record =
         stage(
             "reading the configuration of " + reference,
@@ -106,7 +112,7 @@ final class ImagePull {
 
   /** The image's own manifest: what was found, or the platform's in the index that was found. */
   private ImageManifest choose(
-      RemoteRepository repository,
+      MirroredRepository repository,
       RemoteRepository.Manifest found,
       ImageReference reference,
       Map<Digest, byte[]> blobs)
@@ -153,7 +159,7 @@ final class ImagePull {
   }
 
   private ImageRecords.ImageRecord configuration(
-      RemoteRepository repository, ImageManifest manifest, Map<Digest, byte[]> blobs)
+      MirroredRepository repository, ImageManifest manifest, Map<Digest, byte[]> blobs)
       throws InterruptedException {
     BlobDescriptor descriptor = manifest.config();
     byte[] known = store.blob(descriptor.digest()).orElse(null);
@@ -179,7 +185,7 @@ final class ImagePull {
   }
 
   private void layers(
-      RemoteRepository repository,
+      MirroredRepository repository,
       ImageManifest manifest,
       List<Digest> diffIds,
       ImageReference reference,

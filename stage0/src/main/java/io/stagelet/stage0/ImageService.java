@@ -68,19 +68,7 @@ public final class ImageService implements AutoCloseable {
    *
    * @throws StageletException {@code FAILED_PRECONDITION} when another process has it open
    */
-  public ImageService(
-      Path directory, RegistrySettings settings, RegistryEndpoints endpoints, Clock clock) {
-    this(directory, settings, endpoints, clock, Platform.host(), UnpackLimits.defaults());
-  }
-
-  /** The same, for another platform than this machine's, or with other limits. */
-  public ImageService(
-      Path directory,
-      RegistrySettings settings,
-      RegistryEndpoints endpoints,
-      Clock clock,
-      Platform platform,
-      UnpackLimits limits) {
+  public ImageService(Path directory, ImageSettings settings, Registries registries, Clock clock) {
     this.directory = directory.toAbsolutePath();
     this.clock = clock;
     this.lock = lock(this.directory);
@@ -97,9 +85,11 @@ public final class ImageService implements AutoCloseable {
         close(lock);
       }
     }
-    this.registry = new RegistryClient(settings, endpoints, clock);
-    this.pull = new ImagePull(registry, new PullStore(), platform, settings.parallelLayers());
-    this.layerFetch = new LayerFetch(new LayerUnpacker(limits));
+    this.registry = new RegistryClient(settings.registry(), registries, clock);
+    this.pull =
+        new ImagePull(
+            registry, new PullStore(), settings.platform(), settings.registry().parallelLayers());
+    this.layerFetch = new LayerFetch(new LayerUnpacker(settings.limits()));
     this.rootFilesystems = new RootFilesystems(this.directory, this);
     this.rootFilesystems.removeStaged();
   }
@@ -439,7 +429,7 @@ public final class ImageService implements AutoCloseable {
 
     @Override
     public void getLayer(
-        RemoteRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        MirroredRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
         throws InterruptedException {
       while (!hasLayer(diffId)) {
         CompletableFuture<Void> mine = new CompletableFuture<>();
@@ -470,7 +460,7 @@ public final class ImageService implements AutoCloseable {
     }
 
     private void fetch(
-        RemoteRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        MirroredRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
         throws InterruptedException {
       listener.on(new PullEvent.LayerStarted(blob.digest(), blob.size()));
       Path temporary = layers.newTemporary();

@@ -40,7 +40,7 @@ final class LayerFetch {
    * @throws InterruptedException when the caller was interrupted; the other threads have ended then
    */
   LayerUnpacker.Unpacked fetch(
-      RemoteRepository repository,
+      MirroredRepository repository,
       BlobDescriptor blob,
       Digest diffId,
       Path directory,
@@ -102,7 +102,7 @@ final class LayerFetch {
 
   /** The digest of what came. */
   private static Digest download(
-      RemoteRepository repository, BlobDescriptor blob, ByteRelay packed, LongConsumer progress)
+      MirroredRepository repository, BlobDescriptor blob, ByteRelay packed, LongConsumer progress)
       throws IOException, InterruptedException {
     MessageDigest digest = blob.digest().hasher();
     try (BlobStream stream = new BlobStream(repository, blob)) {

@@ -40,8 +40,8 @@ class RootFilesystemsIT {
     images =
         new ImageService(
             directory.resolve("store"),
-            RegistrySettings.defaults(),
-            RegistryEndpoints.named(Set.of()),
+            ImageSettings.defaults(),
+            Registries.of(RegistryEndpoints.named(Set.of())),
             Clock.systemUTC());
     roots = images.rootFilesystems();
   }
