@@ -168,6 +168,8 @@ public final class RootFilesystems {
 
   /** Runs {@code mounting} with the image's layers kept, unless the target is mounted already. */
   private void held(Image image, Path target, Runnable mounting) {
+    // a reference to what is in no directory is taken for an old one
+    make(Objects.requireNonNull(target.getParent()));
     try (CleanupStack undo = new CleanupStack()) {
       if (images.hold(image, target)) {
         undo.push("release " + target, () -> images.release(target));
