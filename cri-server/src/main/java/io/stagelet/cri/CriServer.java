@@ -72,7 +72,7 @@ final class CriServer implements AutoCloseable {
             "the image service",
             new ImageService(
                 store,
-                ImageSettings.defaults(),
+                ImageSettings.defaults().withPinned(configuration.pinnedImages()),
                 Registries.of(
                     RegistryFiles.system(environment),
                     Set.copyOf(configuration.insecureRegistries()),
