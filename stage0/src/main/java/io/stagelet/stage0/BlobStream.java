@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * came in several attempts in a row, resumed at the next place that has the repository, and failed
  * when there is none. For one thread.
  */
-final class BlobStream implements AutoCloseable {
+final class BlobStream implements ImageSource.PackedLayer {
   private final MirroredRepository repository;
   private final BlobDescriptor blob;
   private final List<StageletException> given = new ArrayList<>();
@@ -27,13 +27,13 @@ final class BlobStream implements AutoCloseable {
     this.blob = blob;
   }
 
-  /** How many bytes were read. */
-  long position() {
+  @Override
+  public long position() {
     return position;
   }
 
-  /** Reads up to {@code target.length} bytes; -1 at the blob's end. */
-  int read(byte[] target) throws InterruptedException {
+  @Override
+  public int read(byte[] target) throws InterruptedException {
     while (position < blob.size()) {
       try {
         int count = readSome(target);

@@ -50,6 +50,7 @@ public final class ImageService implements AutoCloseable {
   private final Registries registries;
   private final RegistryClient registry;
   private final ImagePull pull;
+  private final LayerUnpacker unpacker;
   private final LayerFetch layerFetch;
   private final RootFilesystems rootFilesystems;
 
@@ -94,7 +95,8 @@ public final class ImageService implements AutoCloseable {
     this.pull =
         new ImagePull(
             registry, new PullStore(), settings.platform(), settings.registry().parallelLayers());
-    this.layerFetch = new LayerFetch(new LayerUnpacker(settings.limits()));
+    this.unpacker = new LayerUnpacker(settings.limits());
+    this.layerFetch = new LayerFetch(unpacker);
     this.rootFilesystems = new RootFilesystems(this.directory, this);
     this.rootFilesystems.removeStaged();
   }
@@ -152,6 +154,62 @@ public final class ImageService implements AutoCloseable {
       }
     }
     throw MirroredRepository.all(failures, name);
+  }
+
+  /**
+   * Brings the images of an OCI layout or of what {@code docker save} wrote; a directory, or a tar
+   * archive, which is unpacked for it.
+   *
+   * @param name what the image is called; without, what the archive says
+   * @throws StageletException {@code INVALID_ARGUMENT} when the archive is none, or does not say
+   */
+  public List<Image> importFrom(Path file, Optional<String> name) {
+    Optional<Path> unpacked =
+        Files.isDirectory(file) ? Optional.empty() : Optional.of(layers.newTemporary());
+    try {
+      unpacked.ifPresent(
+          directory -> ImageArchive.unpack(file, unpacker, directory.resolve("diff")));
+      ImageArchive archive =
+          ImageArchive.of(unpacked.map(directory -> directory.resolve("diff")).orElse(file));
+      if (name.isPresent() && archive.entries().size() != 1) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "%s has %d images, which cannot all be called %s"
+                .formatted(file, archive.entries().size(), name.get()));
+      }
+      List<Image> imported = new ArrayList<>();
+      for (ImageArchive.Entry entry : archive.entries()) {
+        imported.add(importEntry(archive, entry, name));
+      }
+      return imported;
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+      throw new StageletException(
+          ErrorCode.CANCELLED, "importing %s was cancelled".formatted(file), interrupted);
+    } finally {
+      unpacked.ifPresent(ConfinedTree::delete);
+    }
+  }
+
+  private Image importEntry(ImageArchive archive, ImageArchive.Entry entry, Optional<String> name)
+      throws InterruptedException {
+    List<String> names = name.map(List::of).orElse(entry.names());
+    List<ImageReference> references =
+        names.stream()
+            .filter(text -> text.indexOf('/') >= 0 || text.indexOf(':') >= 0 || name.isPresent())
+            .map(ImageReference::parse)
+            .toList();
+    if (references.isEmpty()) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "the archive does not say what the image %s is called (it says %s); give it a name"
+              .formatted(entry.manifest().digest(), names));
+    }
+    Image image = null;
+    for (ImageReference reference : references) {
+      image = pull.run(archive, entry.manifest(), reference, PullListener.NONE, () -> true);
+    }
+    return java.util.Objects.requireNonNull(image);
   }
 
   /** Runs a change of the store, alone, on what is on disk. */
@@ -563,7 +621,7 @@ public final class ImageService implements AutoCloseable {
 
     @Override
     public void getLayer(
-        MirroredRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        ImageSource source, BlobDescriptor blob, Digest diffId, PullListener listener)
         throws InterruptedException {
       while (!hasLayer(diffId)) {
         CompletableFuture<Void> mine = new CompletableFuture<>();
@@ -574,7 +632,7 @@ public final class ImageService implements AutoCloseable {
         }
         try {
           if (!hasLayer(diffId)) {
-            fetch(repository, blob, diffId, listener);
+            fetch(source, blob, diffId, listener);
           }
         } finally {
           arriving.remove(diffId, mine);
@@ -594,14 +652,14 @@ public final class ImageService implements AutoCloseable {
     }
 
     private void fetch(
-        MirroredRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        ImageSource source, BlobDescriptor blob, Digest diffId, PullListener listener)
         throws InterruptedException {
       listener.on(new PullEvent.LayerStarted(blob.digest(), blob.size()));
       Path temporary = layers.newTemporary();
       try {
         LayerUnpacker.Unpacked unpacked =
             layerFetch.fetch(
-                repository,
+                source,
                 blob,
                 diffId,
                 temporary.resolve("diff"),

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A repository in all places that are to be tried for it, the best first. */
-final class MirroredRepository {
+final class MirroredRepository implements ImageSource {
   private final String name;
   private final List<RemoteRepository> places;
 
@@ -20,14 +20,19 @@ final class MirroredRepository {
     return places;
   }
 
-  /** See {@link RemoteRepository#manifest}. */
-  RemoteRepository.Manifest manifest(String tagOrDigest) throws InterruptedException {
+  @Override
+  public RemoteRepository.Manifest manifest(String tagOrDigest) throws InterruptedException {
     return first(place -> place.manifest(tagOrDigest));
   }
 
-  /** See {@link RemoteRepository#document}. */
-  byte[] document(BlobDescriptor blob) throws InterruptedException {
+  @Override
+  public byte[] document(BlobDescriptor blob) throws InterruptedException {
     return first(place -> place.document(blob));
+  }
+
+  @Override
+  public PackedLayer open(BlobDescriptor blob) {
+    return new BlobStream(this, blob);
   }
 
   @FunctionalInterface
