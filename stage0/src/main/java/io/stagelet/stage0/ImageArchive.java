@@ -73,6 +73,9 @@ final class ImageArchive implements ImageSource {
 
   /** Unpacks a tar archive, packed or not, into an empty directory. */
   static void unpack(Path tar, LayerUnpacker unpacker, Path directory) {
+    if (!Files.isRegularFile(tar)) {
+      throw new StageletException(ErrorCode.NOT_FOUND, "there is no file or directory " + tar);
+    }
     try (InputStream file = new BufferedInputStream(Files.newInputStream(tar));
         InputStream archive = Compression.unpacked(file)) {
       var _ = unpacker.unpack(archive, directory);

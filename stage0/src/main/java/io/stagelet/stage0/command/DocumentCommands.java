@@ -36,6 +36,7 @@ final class DocumentCommands {
     public Integer call() {
       CommandLine own = java.util.Objects.requireNonNull(spec).commandLine();
       own.getOut().print(ManualPage.of(own.getParent().getCommandSpec()));
+      own.getOut().flush();
       return 0;
     }
   }

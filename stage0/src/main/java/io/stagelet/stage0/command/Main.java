@@ -36,7 +36,7 @@ public final class Main {
   /** Runs the command and exits with its code. */
   public static void main(String[] arguments) {
     // what the service logs as it goes is for the server's journal
-    Logger.getLogger("").setLevel(Level.WARNING);
+    Logger.getLogger("").setLevel(Level.SEVERE);
     System.exit(line().execute(arguments));
   }
 
