@@ -13,6 +13,8 @@ import java.util.Map;
  * @param cniConfigurationDirectory where the network's configuration is
  * @param cniBinaryDirectories where its plugins are, the first found wins
  * @param defaultHandler runs pods that ask for none
+ * @param insecureRegistries hosts that may speak plain HTTP
+ * @param pinnedImages names of images that kubelet does not collect, with {@code *}
  */
 record Configuration(
     Path socket,
@@ -22,11 +24,13 @@ record Configuration(
     List<Path> cniBinaryDirectories,
     String defaultHandler,
     Map<String, Handler> handlers,
-    List<String> insecureRegistries) {
+    List<String> insecureRegistries,
+    List<String> pinnedImages) {
   Configuration {
     cniBinaryDirectories = List.copyOf(cniBinaryDirectories);
     handlers = Map.copyOf(handlers);
     insecureRegistries = List.copyOf(insecureRegistries);
+    pinnedImages = List.copyOf(pinnedImages);
   }
 
   /**
@@ -54,6 +58,7 @@ record Configuration(
         Map.of(
             "crun", new Handler("oci", true, Map.of()),
             "runc", new Handler("oci", true, Map.of())),
+        List.of(),
         List.of());
   }
 }

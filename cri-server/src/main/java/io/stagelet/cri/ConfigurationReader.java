@@ -33,6 +33,9 @@ import java.util.function.Consumer;
  *   [registries]
  *   insecure = []                 # hosts to speak plain http to
  *
+ *   [images]
+ *   pinned = []                   # names, with *, of images that kubelet does not collect
+ *
  *   [handlers.crun]
  *   stage1 = "oci"
  *   annotation = true             # whether a pod may pick it by the annotation stagelet.io/stage1
@@ -41,7 +44,7 @@ import java.util.function.Consumer;
  */
 final class ConfigurationReader {
   private static final Set<String> KEYS =
-      Set.of("socket", "root", "run", "default-handler", "cni", "registries", "handlers");
+      Set.of("socket", "root", "run", "default-handler", "cni", "registries", "images", "handlers");
 
   private final Path file;
   private final List<String> problems = new ArrayList<>();
@@ -95,6 +98,7 @@ final class ConfigurationReader {
     unknown(root, "", KEYS);
     JsonNode cni = table(root, "cni", Set.of("conf-dir", "bin-dirs"));
     JsonNode registries = table(root, "registries", Set.of("insecure"));
+    JsonNode images = table(root, "images", Set.of("pinned"));
     Map<String, Configuration.Handler> handlers =
         root.has("handlers") ? handlers(root.get("handlers")) : defaults.handlers();
     String defaultHandler =
@@ -115,7 +119,8 @@ final class ConfigurationReader {
         defaultHandler,
         handlers,
         strings(registries, "insecure", "registries.insecure")
-            .orElse(defaults.insecureRegistries()));
+            .orElse(defaults.insecureRegistries()),
+        strings(images, "pinned", "images.pinned").orElse(defaults.pinnedImages()));
   }
 
   private Map<String, Configuration.Handler> handlers(JsonNode node) {

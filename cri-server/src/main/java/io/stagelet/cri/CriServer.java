@@ -8,8 +8,9 @@ import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.ImageService;
-import io.stagelet.stage0.RegistryEndpoints;
-import io.stagelet.stage0.RegistrySettings;
+import io.stagelet.stage0.ImageSettings;
+import io.stagelet.stage0.Registries;
+import io.stagelet.stage0.RegistryFiles;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.InheritedDescriptor;
@@ -71,8 +72,11 @@ final class CriServer implements AutoCloseable {
             "the image service",
             new ImageService(
                 store,
-                RegistrySettings.defaults(),
-                RegistryEndpoints.named(Set.copyOf(configuration.insecureRegistries())),
+                ImageSettings.defaults().withPinned(configuration.pinnedImages()),
+                Registries.of(
+                    RegistryFiles.system(environment),
+                    Set.copyOf(configuration.insecureRegistries()),
+                    environment),
                 clock));
     Handlers handlers =
         part(
