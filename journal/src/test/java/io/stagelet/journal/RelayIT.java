@@ -52,7 +52,7 @@ class RelayIT {
   void start() {
     log = directory.resolve("logs/web/0.log");
     journal = Journal.open(Journal.SOCKET);
-    relay = new Relay(journal, NOBODY, run.resolve("relay"), Clock.systemUTC());
+    relay = new Relay(journal, NOBODY, run.resolve("relay"), Clock.systemUTC(), Optional.empty());
     output =
         new ContainerOutput(
             id,
@@ -60,7 +60,8 @@ class RelayIT {
             run.resolve("fifos/err"),
             Optional.of(log),
             new ContainerFields(
-                    unit, id, "web", "nginx:1", "default", "web-0", "uid-1", "web", 2, Map.of())
+                    unit, id, "web", "nginx:1", "default", "web-0", "uid-1", "pod-1", "web", 2,
+                    Map.of())
                 .toMap());
   }
 

@@ -97,7 +97,7 @@ class RelayTest {
     assertThat(lines("stderr")).containsExactly("err 1");
     assertThat(messages(StreamKind.STDOUT)).containsExactly("out 1", "out 2");
     assertThat(messages(StreamKind.STDERR)).containsExactly("err 1");
-    assertThat(relay.counters()).isEqualTo(new RelayCounters(18, 3, 3, Files.size(log), 0, 0));
+    assertThat(relay.counters()).isEqualTo(new RelayCounters(18, 3, 3, Files.size(log), 0, 0, 0));
   }
 
   @Test
@@ -325,7 +325,8 @@ class RelayTest {
   }
 
   private Relay newRelay() {
-    return new Relay(journal, keeper, directory.resolve("spool"), Clock.systemUTC(), receiver);
+    return new Relay(
+        journal, journal.path(), keeper, directory.resolve("spool"), Clock.systemUTC(), receiver);
   }
 
   private List<Map<String, byte[]>> notices(String begin) {
