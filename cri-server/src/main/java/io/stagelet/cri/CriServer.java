@@ -2,8 +2,10 @@ package io.stagelet.cri;
 
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
+import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
 import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.ImageService;
@@ -61,10 +63,16 @@ final class CriServer implements AutoCloseable {
                     InheritedDescriptor::name, InheritedDescriptor::fd, (first, _) -> first));
     Units units = part("the connection to systemd", Units.connect());
     Journal journal = part("the connection to the journal", Journal.open(Journal.SOCKET));
+    configuration.output().journalNamespace().ifPresent(CriServer::open);
     Relay relay =
         part(
             "the relay",
-            new Relay(journal, keeper(), configuration.runDirectory().resolve("relay"), clock));
+            new Relay(
+                journal,
+                keeper(),
+                configuration.runDirectory().resolve("relay"),
+                clock,
+                configuration.output().journalNamespace()));
     Path store = configuration.root().resolve("images");
     ImageService images =
         part(
@@ -108,6 +116,7 @@ final class CriServer implements AutoCloseable {
         "the listener",
         new Listener(
             configuration.socket(),
+            new CallStory(pods),
             List.of(
                 new RuntimeRpc(
                     version, handlers, pods, sandboxes, containers, new ExecSync(), relay, cni),
@@ -130,6 +139,11 @@ final class CriServer implements AutoCloseable {
   private <T extends AutoCloseable> T part(String name, T part) {
     parts.push("stop " + name, part::close);
     return part;
+  }
+
+  /** systemd makes the namespace's socket, and starts its journald when the first entry comes. */
+  private static void open(JournalNamespace namespace) {
+    Command.of("systemctl", "start", namespace.socketUnit()).runChecked();
   }
 
   private DescriptorKeeper keeper() {

@@ -85,6 +85,11 @@ public enum StoryEvent {
    * Further fields come by {@code addKeyValue}, with journal field names as keys.
    */
   public LoggingEventBuilder on(Logger log) {
-    return log.atLevel(level).addKeyValue(KEY, id);
+    return on(log, level);
+  }
+
+  /** As {@link #on(Logger)}, where it is more or less grave than usual. */
+  public LoggingEventBuilder on(Logger log, Level otherLevel) {
+    return log.atLevel(otherLevel).addKeyValue(KEY, id);
   }
 }
