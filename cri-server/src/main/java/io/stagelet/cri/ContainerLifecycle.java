@@ -150,7 +150,7 @@ final class ContainerLifecycle {
           () ->
               StoryEvent.CONTAINER_MADE
                   .on(LOG)
-                  .log("container {} ({}) is made", id.shortened(), request.name()));
+                  .log("container {} is made ({})", request.name(), id.shortened()));
       return container;
     }
   }
@@ -219,9 +219,7 @@ final class ContainerLifecycle {
       // not worth a write: after a restart systemd tells it again
       container.become(container.record().with(new ContainerRecord.Running(running.startedAt())));
     }
-    StoryEvent.CONTAINER_RUNS
-        .on(LOG)
-        .log("container {} ({}) runs as {}", plan.id().shortened(), plan.name(), container.unit());
+    StoryEvent.CONTAINER_RUNS.on(LOG).log("container {} runs as {}", plan.name(), container.unit());
   }
 
   /**
@@ -242,8 +240,8 @@ final class ContainerLifecycle {
       StoryEvent.CONTAINER_KILLED
           .on(LOG)
           .log(
-              "container {} did not end within {} s and is killed",
-              container.id().shortened(),
+              "container {} did not end within {} s after its stop signal and is killed",
+              container.plan().name(),
               timeout.toSeconds());
     }
     kill(container);
@@ -291,7 +289,7 @@ final class ContainerLifecycle {
           pods.remove(container);
           return container;
         });
-    StoryEvent.CONTAINER_REMOVED.on(LOG).log("container {} is removed", container.id().shortened());
+    StoryEvent.CONTAINER_REMOVED.on(LOG).log("container {} is removed", container.plan().name());
   }
 
   /** Removes what there is of a container on the host; fine when it is gone. */
@@ -341,11 +339,11 @@ final class ContainerLifecycle {
         .on(LOG)
         .addKeyValue("EXIT_CODE", exited.exitCode())
         .log(
-            "container {} ({}) has ended with exit code {} ({})",
-            container.id().shortened(),
+            "container {} has ended with exit code {} ({}){}",
             container.plan().name(),
             exited.exitCode(),
-            exited.reason());
+            exited.reason(),
+            exited.message().isEmpty() ? "" : ": " + exited.message());
   }
 
   private static ContainerRecord.Exited exited(ContainerState.Ended ended) {

@@ -1,5 +1,7 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.command.LogsCommand;
+import io.stagelet.cri.command.StoryCommand;
 import io.stagelet.journal.JournalLoggers;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
@@ -13,7 +15,7 @@ import picocli.CommandLine;
     description = "A Kubernetes container runtime whose pods and containers are systemd units.",
     mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
-    subcommands = Main.Serve.class)
+    subcommands = {Main.Serve.class, LogsCommand.class, StoryCommand.class})
 public final class Main {
   private static final int FAILED = 1;
 

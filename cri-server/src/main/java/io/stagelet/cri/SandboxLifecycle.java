@@ -113,10 +113,13 @@ final class SandboxLifecycle {
         .addKeyValue("POD_ID", plan.id())
         .addKeyValue("OBJECT_SYSTEMD_UNIT", sandbox.unit())
         .log(
-            "sandbox {} of pod {} is ready as {}",
-            plan.id().shortened(),
-            request.key(),
-            sandbox.unit());
+            "pod {}/{} is up as {}{}",
+            plan.namespace(),
+            plan.name(),
+            sandbox.unit(),
+            record.addresses().isEmpty()
+                ? ""
+                : ", address " + String.join(" and ", record.addresses()));
     return sandbox;
   }
 
@@ -146,7 +149,7 @@ final class SandboxLifecycle {
     } finally {
       sandbox.lock().unlock();
     }
-    StoryEvent.SANDBOX_REMOVED.on(LOG).log("sandbox {} is removed", sandbox.id().shortened());
+    StoryEvent.SANDBOX_REMOVED.on(LOG).log("pod {} is removed", name(sandbox));
   }
 
   /** Looks whether it is still up, after its unit has changed. */
@@ -158,8 +161,8 @@ final class SandboxLifecycle {
         StoryEvent.SANDBOX_DOWN
             .on(LOG)
             .log(
-                "sandbox {} is down: its unit {} was stopped from outside",
-                sandbox.id().shortened(),
+                "pod {} is down: its unit {} was stopped from outside",
+                name(sandbox),
                 sandbox.unit());
         become(sandbox, sandbox.record().with(SandboxRecord.Phase.NOT_READY));
       }
@@ -187,8 +190,12 @@ final class SandboxLifecycle {
     sandbox.stage1().stopSandbox(sandbox.plan());
     if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
-      StoryEvent.SANDBOX_STOPPED.on(LOG).log("sandbox {} is stopped", sandbox.id().shortened());
+      StoryEvent.SANDBOX_STOPPED.on(LOG).log("pod {} is stopped", name(sandbox));
     }
+  }
+
+  private static String name(Sandbox sandbox) {
+    return sandbox.plan().namespace() + "/" + sandbox.plan().name();
   }
 
   private void become(Sandbox sandbox, SandboxRecord record) {
