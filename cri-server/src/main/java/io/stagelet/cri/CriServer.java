@@ -5,7 +5,6 @@ import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
 import io.stagelet.linux.CleanupStack;
-import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.ImageService;
@@ -63,7 +62,7 @@ final class CriServer implements AutoCloseable {
                     InheritedDescriptor::name, InheritedDescriptor::fd, (first, _) -> first));
     Units units = part("the connection to systemd", Units.connect());
     Journal journal = part("the connection to the journal", Journal.open(Journal.SOCKET));
-    configuration.output().journalNamespace().ifPresent(CriServer::open);
+    configuration.output().journalNamespace().ifPresent(JournalNamespace::open);
     Relay relay =
         part(
             "the relay",
@@ -139,11 +138,6 @@ final class CriServer implements AutoCloseable {
   private <T extends AutoCloseable> T part(String name, T part) {
     parts.push("stop " + name, part::close);
     return part;
-  }
-
-  /** systemd makes the namespace's socket, and starts its journald when the first entry comes. */
-  private static void open(JournalNamespace namespace) {
-    Command.of("systemctl", "start", namespace.socketUnit()).runChecked();
   }
 
   private DescriptorKeeper keeper() {

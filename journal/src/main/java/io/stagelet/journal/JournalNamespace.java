@@ -1,5 +1,6 @@
 package io.stagelet.journal;
 
+import io.stagelet.linux.Command;
 import java.nio.file.Path;
 
 /**
@@ -21,8 +22,31 @@ public record JournalNamespace(String name) {
     return Path.of("/run/systemd/journal." + name, "socket");
   }
 
-  /** The unit that opens the socket, and starts its journald with the first entry. */
-  public String socketUnit() {
+  /**
+   * Makes systemd listen there until the machine goes down; its journald starts with the first
+   * entry. Fine when it listens already.
+   *
+   * <p>The socket's unit stops when no unit needs it, so one is started that does.
+   */
+  public void open() {
+    String holder = "stagelet-journal-" + name + ".service";
+    if (Command.of("systemctl", "is-active", "--quiet", holder).run().exitCode() == 0) {
+      return;
+    }
+    Command.of(
+            "systemd-run",
+            "--quiet",
+            "--unit=" + holder,
+            "--description=Journal namespace %s for containers".formatted(name),
+            "--service-type=oneshot",
+            "--remain-after-exit",
+            "--property=Requires=" + socketUnit(),
+            "--property=After=" + socketUnit(),
+            "/bin/true")
+        .runChecked();
+  }
+
+  private String socketUnit() {
     return "systemd-journald@" + name + ".socket";
   }
 

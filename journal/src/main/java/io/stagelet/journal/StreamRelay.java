@@ -129,7 +129,7 @@ final class StreamRelay {
 
   /** Whether another {@link #pump} has something to do at once. */
   boolean ready() {
-    return unread && !spoolStuck && (room() > 0 || !stuck());
+    return unread && !ended && !spoolStuck && (room() > 0 || !stuck());
   }
 
   /** Whether the journal took no entry. */

@@ -193,21 +193,20 @@ class RelayIT {
   @Test
   void fillsAJournalNamespaceAndLeavesTheSystemsJournalAlone() throws IOException {
     JournalNamespace namespace = new JournalNamespace("relay-it");
-    Command.of("systemctl", "start", namespace.socketUnit()).runChecked();
+    namespace.open();
+    namespace.open();
+    units.add("stagelet-journal-relay-it.service");
     try (Relay other =
         new Relay(
             journal, NOBODY, run.resolve("other"), Clock.systemUTC(), Optional.of(namespace))) {
       other.open(output);
       Files.writeString(output.stdoutFifo(), "apart\n");
-      assertThat(other.finish(id, LONG)).isTrue();
+      assertThat(other.finish(id, Duration.ofSeconds(20))).isTrue();
       Command.of("journalctl", namespace.journalctlOption(), "--sync").runChecked();
       assertThat(
               journalctl(namespace.journalctlOption(), "--output=cat", "CONTAINER_ID_FULL=" + id))
           .containsExactly("apart");
       assertThat(journalctl("--output=cat", "CONTAINER_ID_FULL=" + id)).isEmpty();
-    } finally {
-      Command.of("systemctl", "stop", namespace.socketUnit()).run();
-      Command.of("systemctl", "stop", "systemd-journald@relay-it.service").run();
     }
   }
 

@@ -143,6 +143,18 @@ class RelayTest {
   }
 
   @Test
+  void endsTheGraceAlsoWhenOnlyTheSecondStreamHasAWriterLeft() throws IOException {
+    relay.open(output);
+    write(output.stdoutFifo(), "done\n");
+    try (OutputStream left = Files.newOutputStream(output.stderrFifo())) {
+      left.write("early\n".getBytes(StandardCharsets.UTF_8));
+      assertThat(relay.finish("c1", Duration.ofMillis(300))).isFalse();
+      assertThat(lines("stdout")).containsExactly("done");
+      assertThat(lines("stderr")).containsExactly("early");
+    }
+  }
+
+  @Test
   void opensTheLogFileAnewAfterItsRotation() throws IOException {
     relay.open(output);
     Path rotated = log.resolveSibling("0.log.1");
