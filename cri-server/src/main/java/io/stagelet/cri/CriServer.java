@@ -6,6 +6,7 @@ import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.ImageService;
 import io.stagelet.stage0.RegistryEndpoints;
@@ -17,7 +18,6 @@ import io.stagelet.units.SdNotify;
 import io.stagelet.units.SocketActivation;
 import io.stagelet.units.Units;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
@@ -170,7 +170,7 @@ final class CriServer implements AutoCloseable {
   private static int lastCapability() {
     Path file = Path.of("/proc/sys/kernel/cap_last_cap");
     try {
-      return Integer.parseInt(Files.readString(file).strip());
+      return Integer.parseInt(KernelFile.text(file));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,

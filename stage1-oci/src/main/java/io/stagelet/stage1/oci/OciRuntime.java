@@ -14,11 +14,19 @@ import java.util.List;
 /**
  * The command line of an OCI runtime.
  *
+ * <p>crun leaves control groups alone ({@code --cgroup-manager=disabled}): a container is where its
+ * unit's {@code ExecStart} is, and a process that joins is put there before. With a manager of its
+ * own crun would kill whatever is in the container's cgroup when a creation fails and when it
+ * deletes, and that is where it runs itself.
+ *
  * @param binary the program
  * @param root where it keeps its own state, on a tmpfs
  * @param crun whether it is crun, which must be told its cgroup driver
  */
 record OciRuntime(Path binary, Path root, boolean crun) {
+  /** To {@code cgroup.procs}, 0 is the process that writes it (cgroups(7)). */
+  private static final String ENTER_CGROUP = "echo 0 > \"$0\" && exec \"$@\"";
+
   /**
    * The runtime at a path.
    *
@@ -40,9 +48,30 @@ record OciRuntime(Path binary, Path root, boolean crun) {
     List<String> command = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));
     command.addAll(List.of("--log", log.toString(), "--log-format", "json"));
     if (crun) {
-      command.add("--cgroup-manager=cgroupfs");
+      command.add("--cgroup-manager=disabled");
     }
     command.addAll(List.of(arguments));
+    return command;
+  }
+
+  /**
+   * A command of it that runs a process in a container.
+   *
+   * @param cgroup where the process is to be: a directory below the container's own
+   * @param container the container's id
+   */
+  List<String> exec(Path log, Path cgroup, String container, String... options) {
+    List<String> arguments = new ArrayList<>(List.of("exec"));
+    arguments.addAll(List.of(options));
+    if (!crun) {
+      arguments.addAll(List.of("--cgroup", cgroup.getFileName().toString()));
+    }
+    arguments.add(container);
+    List<String> command = command(log, arguments.toArray(String[]::new));
+    if (crun) {
+      command.addAll(
+          0, List.of("/bin/sh", "-c", ENTER_CGROUP, cgroup.resolve("cgroup.procs").toString()));
+    }
     return command;
   }
 

@@ -3,6 +3,7 @@ package io.stagelet.stage1.oci;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.Namespaces;
@@ -127,7 +128,7 @@ final class OciStage1 implements Stage1 {
     int parent = units.status(unit).map(UnitStatus::mainPid).orElse(0);
     try {
       String child =
-          Files.readString(Path.of("/proc/%d/task/%d/children".formatted(parent, parent))).strip();
+          KernelFile.text(Path.of("/proc/%d/task/%d/children".formatted(parent, parent)));
       Path pin = SandboxNamespaces.pid(sandbox);
       Files.write(pin, new byte[0]);
       Mounts.bind(Path.of("/proc", child, "ns", "pid"), pin);
