@@ -103,7 +103,7 @@ final class CriServer implements AutoCloseable {
             images,
             images.rootFilesystems(),
             relay,
-            new ContainerPlanner(new Capabilities(lastCapability())),
+            new ContainerPlanner(new Capabilities(lastCapability()), new SeccompDefault(machine())),
             files,
             ids,
             clock);
@@ -169,6 +169,12 @@ final class CriServer implements AutoCloseable {
             ErrorCode.UNIMPLEMENTED, "the server shares no " + type.getName());
       }
     };
+  }
+
+  /** As {@code uname -m} says it. */
+  private static String machine() {
+    String architecture = System.getProperty("os.arch", "");
+    return architecture.equals("amd64") ? "x86_64" : architecture;
   }
 
   private static int lastCapability() {
