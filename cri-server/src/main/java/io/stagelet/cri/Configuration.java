@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.streaming.StreamingSettings;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +13,7 @@ import java.util.Map;
  * @param runDirectory what must not: mounts, namespaces, FIFOs; on a tmpfs
  * @param cniConfigurationDirectory where the network's configuration is
  * @param cniBinaryDirectories where its plugins are, the first found wins
+ * @param streaming where exec, attach and port-forward are served
  * @param defaultHandler runs pods that ask for none
  */
 record Configuration(
@@ -22,7 +24,8 @@ record Configuration(
     List<Path> cniBinaryDirectories,
     String defaultHandler,
     Map<String, Handler> handlers,
-    List<String> insecureRegistries) {
+    List<String> insecureRegistries,
+    StreamingSettings streaming) {
   Configuration {
     cniBinaryDirectories = List.copyOf(cniBinaryDirectories);
     handlers = Map.copyOf(handlers);
@@ -54,6 +57,7 @@ record Configuration(
         Map.of(
             "crun", new Handler("oci", true, Map.of()),
             "runc", new Handler("oci", true, Map.of())),
-        List.of());
+        List.of(),
+        StreamingSettings.defaults());
   }
 }

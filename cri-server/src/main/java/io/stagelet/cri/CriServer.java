@@ -1,5 +1,7 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.streaming.ContainerInputs;
+import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
 import io.stagelet.journal.Relay;
@@ -65,6 +67,10 @@ final class CriServer implements AutoCloseable {
         part(
             "the relay",
             new Relay(journal, keeper(), configuration.runDirectory().resolve("relay"), clock));
+    ContainerInputs inputs = new ContainerInputs(keeper());
+    SecureRandom random = new SecureRandom();
+    StreamingServer streams =
+        part("the streaming server", new StreamingServer(configuration.streaming(), clock, random));
     Path store = configuration.root().resolve("images");
     ImageService images =
         part(
@@ -80,7 +86,7 @@ final class CriServer implements AutoCloseable {
             new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
     Records records = new Records(configuration.root());
     Pods pods = new Pods();
-    Ids ids = new Ids(new SecureRandom());
+    Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
     Cni cni =
         new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
@@ -92,6 +98,7 @@ final class CriServer implements AutoCloseable {
             images,
             images.rootFilesystems(),
             relay,
+            inputs,
             new ContainerPlanner(new Capabilities(lastCapability())),
             files,
             ids,
@@ -100,7 +107,7 @@ final class CriServer implements AutoCloseable {
         new SandboxLifecycle(
             configuration, handlers, pods, records, files, cni, containers, ids, clock);
     Recovery recovery =
-        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay);
+        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -110,7 +117,15 @@ final class CriServer implements AutoCloseable {
             configuration.socket(),
             List.of(
                 new RuntimeRpc(
-                    version, handlers, pods, sandboxes, containers, new ExecSync(), relay, cni),
+                    version,
+                    handlers,
+                    pods,
+                    sandboxes,
+                    containers,
+                    new ExecSync(streams),
+                    new Streaming(streams, relay, inputs),
+                    relay,
+                    cni),
                 new ImageRpc(images, store, clock))));
   }
 

@@ -23,7 +23,9 @@ final class OutputFields {
             plan.name(),
             container.attempt(),
             Map.of());
-    return new ContainerOutput(
-        plan.id().value(), plan.stdout(), plan.stderr(), container.logPath(), fields.toMap());
+    ContainerOutput output =
+        new ContainerOutput(
+            plan.id().value(), plan.stdout(), plan.stderr(), container.logPath(), fields.toMap());
+    return plan.process().terminal() ? output.onTerminal() : output;
   }
 }

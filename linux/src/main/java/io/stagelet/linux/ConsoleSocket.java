@@ -22,6 +22,7 @@ public final class ConsoleSocket implements AutoCloseable {
   private static final int SOL_SOCKET = 1;
   private static final int SCM_RIGHTS = 1;
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
+  private static final int SHUT_RDWR = 2;
   private static final short POLLIN = 1;
   private static final int PATH_BYTES = 107;
   private static final int MESSAGE_BYTES = 56;
@@ -41,6 +42,8 @@ public final class ConsoleSocket implements AutoCloseable {
       Libc.function(
           "accept4",
           FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS, INT));
+  private static final MethodHandle SHUTDOWN =
+      Libc.function("shutdown", FunctionDescriptor.of(INT, INT, INT));
   private static final MethodHandle RECVMSG =
       Libc.function("recvmsg", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, INT));
   private static final MethodHandle POLL =
@@ -155,6 +158,20 @@ public final class ConsoleSocket implements AutoCloseable {
         throw new StageletException(
             ErrorCode.DEADLINE_EXCEEDED, "no terminal came to %s in time".formatted(path));
       }
+    }
+  }
+
+  /** Makes a {@link #receive} under way, or a later one, fail. May be called by any thread. */
+  public void cancel() {
+    try (Arena arena = Arena.ofConfined()) {
+      int result = (int) SHUTDOWN.invokeExact(Libc.errnoSegment(arena), socket, SHUT_RDWR);
+      if (result < 0) {
+        throw new IllegalStateException("a listening socket cannot be shut down");
+      }
+    } catch (RuntimeException failure) {
+      throw failure;
+    } catch (Throwable failure) {
+      throw Libc.unexpected(failure);
     }
   }
 

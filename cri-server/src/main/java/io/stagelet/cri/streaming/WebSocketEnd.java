@@ -84,11 +84,19 @@ abstract class WebSocketEnd extends ChannelInboundHandlerAdapter {
     var closing = ctx.writeAndFlush(new CloseWebSocketFrame(WebSocketCloseStatus.NORMAL_CLOSURE));
     leaving = true;
     readOrNot();
-    closing.addListener(_ -> later(ctx::close));
+    closing.addListener(_ -> later());
   }
 
-  private void later(Runnable goodbye) {
-    var _ = context().executor().schedule(goodbye, GOODBYE_SECONDS, TimeUnit.SECONDS);
+  private void later() {
+    ChannelHandlerContext ctx = context();
+    var _ =
+        ctx.executor()
+            .schedule(
+                () -> {
+                  var _ = ctx.close();
+                },
+                GOODBYE_SECONDS,
+                TimeUnit.SECONDS);
   }
 
   @Override

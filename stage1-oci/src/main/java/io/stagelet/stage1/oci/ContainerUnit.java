@@ -57,12 +57,44 @@ final class ContainerUnit {
     return container.directory().resolve("pid");
   }
 
+  /** Where the runtime hands the terminal over: short, as a socket's path must be. */
+  static Path consoleSocket(ContainerPlan container, OciRuntime runtime) {
+    return runtime.root().resolve("tty-" + container.id().shortened());
+  }
+
+  /** A terminal's container has its streams from the runtime; nothing else has anything to say. */
+  private static void streams(ContainerPlan container, TransientUnit.ServiceBuilder unit) {
+    if (container.process().terminal()) {
+      unit.standardOutputNull().standardErrorNull();
+      return;
+    }
+    container.stdin().ifPresent(unit::standardInputFile);
+    unit.standardOutputFile(container.stdout()).standardErrorFile(container.stderr());
+  }
+
+  private static List<String> create(ContainerPlan container, OciRuntime runtime) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "create",
+                "--bundle",
+                container.directory().toString(),
+                "--pid-file",
+                pidFile(container).toString()));
+    if (container.process().terminal()) {
+      arguments.addAll(List.of("--console-socket", consoleSocket(container, runtime).toString()));
+    }
+    arguments.add(container.id().value());
+    return runtime.command(log(container), arguments.toArray(String[]::new));
+  }
+
   static TransientUnit of(ContainerPlan container, OciRuntime runtime) {
     SandboxPlan sandbox = container.sandbox();
     UnitName pod = SandboxUnit.name(sandbox);
     String id = container.id().value();
-    return TransientUnit.service(name(container))
-        .description(
+    TransientUnit.ServiceBuilder unit = TransientUnit.service(name(container));
+    streams(container, unit);
+    return unit.description(
             "Container %s of pod %s/%s"
                 .formatted(container.name(), sandbox.namespace(), sandbox.name()))
         .slice(UnitName.of(sandbox.slice()))
@@ -77,18 +109,7 @@ final class ContainerUnit {
         .timeoutStart(START_TIMEOUT)
         .timeoutStop(container.grace())
         .oomPolicy(OomPolicy.CONTINUE)
-        .standardOutputFile(container.stdout())
-        .standardErrorFile(container.stderr())
-        .execStart(
-            runtime.command(
-                log(container),
-                "create",
-                "--bundle",
-                container.directory().toString(),
-                "--pid-file",
-                pidFile(container).toString(),
-                id),
-            false)
+        .execStart(create(container, runtime), false)
         .execStartPost(runtime.command(log(container), "start", id), false)
         .execStopPost(
             runtime.command(container.directory().resolve("delete.log"), "delete", "--force", id),

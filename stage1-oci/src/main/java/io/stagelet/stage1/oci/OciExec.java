@@ -8,6 +8,7 @@ import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.Stage1;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -80,6 +81,36 @@ final class OciExec implements Stage1.Exec {
           failure);
     }
     return exec;
+  }
+
+  /**
+   * Kills what an earlier server's execs still run. What such an exec left behind on purpose, when
+   * it had ended by itself, has no file any more and goes on.
+   */
+  static void endLost(ContainerPlan container, String unitCgroup) {
+    try (DirectoryStream<Path> files =
+        Files.newDirectoryStream(container.directory(), "exec-*.json")) {
+      for (Path file : files) {
+        String name = file.getFileName().toString().replace(".json", "");
+        Path cgroup = CGROUPS.resolve(unitCgroup.substring(1)).resolve(name);
+        LOG.info("{} of container {} has lost its client and is killed", name, container.name());
+        try (OciExec lost =
+            new OciExec(
+                Command.of("true"),
+                file,
+                container.directory().resolve(name + ".log"),
+                cgroup,
+                new ObjectMapper())) {
+          lost.kill();
+        }
+      }
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not look for lost execs in %s: %s"
+              .formatted(container.directory(), StageletException.reason(failure)),
+          failure);
+    }
   }
 
   @Override
