@@ -3,6 +3,7 @@ package io.stagelet.cri;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine;
 
 /** The command {@code stagelet}. */
@@ -47,6 +48,7 @@ public final class Main {
 
     @Override
     public Integer call() throws InterruptedException {
+      CountDownLatch closed = new CountDownLatch(1);
       try (CriServer server =
           new CriServer(ConfigurationReader.read(config), Version.text(), System.getenv())) {
         Thread main = Thread.currentThread();
@@ -54,19 +56,24 @@ public final class Main {
             .addShutdownHook(
                 new Thread(() -> {
                   main.interrupt();
-                  joined(main);
+                  await(closed);
                 }));
         server.serve();
       } catch (InterruptedException asked) {
         return 0;
+      } finally {
+        closed.countDown();
       }
       return 0;
     }
 
-    /** The virtual machine ends when its hooks have: the server is taken apart first. */
-    private static void joined(Thread main) {
+    /**
+     * The virtual machine ends when its hooks have: the server is taken apart first. The main
+     * thread itself cannot be waited for, as it asks the virtual machine to end as well.
+     */
+    private static void await(CountDownLatch closed) {
       try {
-        main.join();
+        closed.await();
       } catch (InterruptedException interrupted) {
         Thread.currentThread().interrupt();
       }

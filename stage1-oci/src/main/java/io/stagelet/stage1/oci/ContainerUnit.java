@@ -68,7 +68,6 @@ final class ContainerUnit {
       unit.standardOutputNull().standardErrorNull();
       return;
     }
-    container.stdin().ifPresent(unit::standardInputFile);
     unit.standardOutputFile(container.stdout()).standardErrorFile(container.stderr());
   }
 
@@ -85,7 +84,19 @@ final class ContainerUnit {
       arguments.addAll(List.of("--console-socket", consoleSocket(container, runtime).toString()));
     }
     arguments.add(container.id().value());
-    return runtime.command(log(container), arguments.toArray(String[]::new));
+    List<String> command = runtime.command(log(container), arguments.toArray(String[]::new));
+    return container.stdin().map(fifo -> reading(fifo, command)).orElse(command);
+  }
+
+  /**
+   * Only the container itself reads its input: as the unit's, every later command would open it
+   * too, and wait there when its other end is closed.
+   */
+  private static List<String> reading(Path fifo, List<String> command) {
+    List<String> shell =
+        new ArrayList<>(List.of("/bin/sh", "-c", "exec \"$@\" < \"$0\"", fifo.toString()));
+    shell.addAll(command);
+    return shell;
   }
 
   static TransientUnit of(ContainerPlan container, OciRuntime runtime) {
