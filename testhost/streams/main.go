@@ -383,10 +383,11 @@ func churn(cri runtimeapi.RuntimeServiceClient, container, pod string, port, cou
 					}
 				}
 			}
+			var timeout net.Error
 			switch {
 			case err == nil:
 				whole.Add(1)
-			case errors.Is(err, context.DeadlineExceeded):
+			case ctx.Err() != nil || os.IsTimeout(err) || errors.As(err, &timeout) && timeout.Timeout():
 				dropped.Add(1)
 			default:
 				failed.Add(1)

@@ -1,7 +1,7 @@
 package io.stagelet.cri.streaming;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.IoEventLoop;
 import io.stagelet.journal.OutputTap;
 import io.stagelet.linux.Descriptors;
@@ -138,7 +138,7 @@ public final class ContainerEnd implements HostEnd {
         loop.execute(ContainerEnd.this::cutOff);
         return;
       }
-      ByteBuf copy = ByteBufAllocator.DEFAULT.directBuffer(count).writeBytes(bytes);
+      ByteBuf copy = PooledByteBufAllocator.DEFAULT.directBuffer(count).writeBytes(bytes);
       loop.execute(() -> heard(new Chunk(output, copy)));
     }
 

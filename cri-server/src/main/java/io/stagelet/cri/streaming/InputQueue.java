@@ -1,7 +1,7 @@
 package io.stagelet.cri.streaming;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.function.IntConsumer;
@@ -94,7 +94,9 @@ final class InputQueue {
       return bytes;
     }
     ByteBuf copy =
-        ByteBufAllocator.DEFAULT.directBuffer(Math.max(1, bytes.readableBytes())).writeBytes(bytes);
+        PooledByteBufAllocator.DEFAULT
+            .directBuffer(Math.max(1, bytes.readableBytes()))
+            .writeBytes(bytes);
     bytes.release();
     return copy;
   }

@@ -1,7 +1,7 @@
 package io.stagelet.cri.streaming;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.IoEventLoop;
 import org.jspecify.annotations.Nullable;
 
@@ -65,12 +65,19 @@ final class OutputPump {
   }
 
   private @Nullable ByteBuf readOnce() {
-    ByteBuf bytes = ByteBufAllocator.DEFAULT.directBuffer(CHUNK, CHUNK);
+    ByteBuf bytes = PooledByteBufAllocator.DEFAULT.directBuffer(CHUNK, CHUNK);
     int count = source.read(bytes);
-    if (count > 0) {
+    if (count > CHUNK / 4) {
       return bytes;
     }
-    bytes.release();
+    try {
+      if (count > 0) {
+        // what waits for a slow client is to take no more room than it needs
+        return PooledByteBufAllocator.DEFAULT.directBuffer(count).writeBytes(bytes);
+      }
+    } finally {
+      bytes.release();
+    }
     if (count == LoopDescriptor.ENDED || lastCall) {
       ended = true;
       sink.ended();

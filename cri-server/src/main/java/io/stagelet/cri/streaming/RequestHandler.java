@@ -141,7 +141,7 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
               new SpdyCommand(command, command.host(), version(chosen.orElse("")));
           case StreamRequest.PortSession ports -> new SpdyForward(ports, blocking);
         };
-    goOn(ctx, switching, frames(), new SpdySession(owner));
+    goOn(ctx, switching, new ReadGate(), frames(), new SpdySession(owner));
   }
 
   private static int version(String protocol) {
@@ -175,6 +175,7 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
           new WebSocket13FrameEncoder(false),
           decoder(),
           new WebSocketTunnel(),
+          new ReadGate(),
           frames(),
           new SpdySession(new SpdyForward(ports, blocking)));
       return;

@@ -1,6 +1,7 @@
 package io.stagelet.cri.streaming;
 
 import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
@@ -82,6 +83,7 @@ public final class StreamingServer implements AutoCloseable {
           .option(ChannelOption.SO_BACKLOG, BACKLOG)
           .option(ChannelOption.SO_REUSEADDR, true)
           .childOption(ChannelOption.TCP_NODELAY, true)
+          .childOption(ChannelOption.ALLOCATOR, PooledByteBufAllocator.DEFAULT)
           .childOption(
               ChannelOption.WRITE_BUFFER_WATER_MARK,
               new WriteBufferWaterMark(LOW_WATER, HIGH_WATER))
