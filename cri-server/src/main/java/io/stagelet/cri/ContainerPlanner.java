@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -181,6 +182,7 @@ final class ContainerPlanner {
     return equals < 0 ? variable : variable.substring(0, equals);
   }
 
+  /** Outer ones first, whatever order they are named in: one inside another is over it. */
   private static List<ContainerPlan.Mount> mounts(
       ContainerRequest request, List<ContainerRecord.MountRecord> sandboxFiles) {
     List<ContainerRecord.MountRecord> wanted = new ArrayList<>();
@@ -198,7 +200,10 @@ final class ContainerPlanner {
       }
     }
     wanted.addAll(request.mounts());
-    return wanted.stream().map(mount -> mount(request, mount)).toList();
+    return wanted.stream()
+        .map(mount -> mount(request, mount))
+        .sorted(Comparator.comparingInt(mount -> Path.of(mount.destination()).getNameCount()))
+        .toList();
   }
 
   private static ContainerPlan.Mount mount(

@@ -4,13 +4,16 @@ import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
+import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.ImageService;
-import io.stagelet.stage0.RegistryEndpoints;
-import io.stagelet.stage0.RegistrySettings;
+import io.stagelet.stage0.ImageSettings;
+import io.stagelet.stage0.Registries;
+import io.stagelet.stage0.RegistryFiles;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.InheritedDescriptor;
@@ -18,7 +21,6 @@ import io.stagelet.units.SdNotify;
 import io.stagelet.units.SocketActivation;
 import io.stagelet.units.Units;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
@@ -63,10 +65,16 @@ final class CriServer implements AutoCloseable {
                     InheritedDescriptor::name, InheritedDescriptor::fd, (first, _) -> first));
     Units units = part("the connection to systemd", Units.connect());
     Journal journal = part("the connection to the journal", Journal.open(Journal.SOCKET));
+    configuration.output().journalNamespace().ifPresent(JournalNamespace::open);
     Relay relay =
         part(
             "the relay",
-            new Relay(journal, keeper(), configuration.runDirectory().resolve("relay"), clock));
+            new Relay(
+                journal,
+                keeper(),
+                configuration.runDirectory().resolve("relay"),
+                clock,
+                configuration.output().journalNamespace()));
     ContainerInputs inputs = new ContainerInputs(keeper());
     SecureRandom random = new SecureRandom();
     StreamingServer streams =
@@ -77,8 +85,11 @@ final class CriServer implements AutoCloseable {
             "the image service",
             new ImageService(
                 store,
-                RegistrySettings.defaults(),
-                RegistryEndpoints.named(Set.copyOf(configuration.insecureRegistries())),
+                ImageSettings.defaults().withPinned(configuration.pinnedImages()),
+                Registries.of(
+                    RegistryFiles.system(environment),
+                    Set.copyOf(configuration.insecureRegistries()),
+                    environment),
                 clock));
     Handlers handlers =
         part(
@@ -115,6 +126,7 @@ final class CriServer implements AutoCloseable {
         "the listener",
         new Listener(
             configuration.socket(),
+            new CallStory(pods),
             List.of(
                 new RuntimeRpc(
                     version,
@@ -177,7 +189,7 @@ final class CriServer implements AutoCloseable {
   private static int lastCapability() {
     Path file = Path.of("/proc/sys/kernel/cap_last_cap");
     try {
-      return Integer.parseInt(Files.readString(file).strip());
+      return Integer.parseInt(KernelFile.text(file));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,

@@ -20,6 +20,7 @@ import java.util.Optional;
  *     {@code STAGELET_SEQUENCE}); see {@link ContainerFields}
  * @param priorityPrefix whether a line's own {@code <0>} to {@code <7>} at its begin is its
  *     priority ({@code sd-daemon(3)}) and is left out of the journal's message
+ * @param policy what happens while the journal or the file takes nothing
  * @param terminal whether it writes to a terminal, whose master is read instead of the FIFOs; all
  *     its output is standard output then
  */
@@ -30,6 +31,7 @@ public record ContainerOutput(
     Optional<Path> logFile,
     Map<String, String> fields,
     boolean priorityPrefix,
+    OutputPolicy policy,
     boolean terminal) {
 
   public ContainerOutput {
@@ -41,14 +43,14 @@ public record ContainerOutput(
     fields = Collections.unmodifiableMap(new LinkedHashMap<>(fields));
   }
 
-  /** Output without priorities in its lines. */
+  /** Output without priorities in its lines, of which nothing is dropped. */
   public ContainerOutput(
       String id,
       Path stdoutFifo,
       Path stderrFifo,
       Optional<Path> logFile,
       Map<String, String> fields) {
-    this(id, stdoutFifo, stderrFifo, logFile, fields, false);
+    this(id, stdoutFifo, stderrFifo, logFile, fields, false, OutputPolicy.BLOCK);
   }
 
   /** Output that is not a terminal's. */
@@ -58,13 +60,15 @@ public record ContainerOutput(
       Path stderrFifo,
       Optional<Path> logFile,
       Map<String, String> fields,
-      boolean priorityPrefix) {
-    this(id, stdoutFifo, stderrFifo, logFile, fields, priorityPrefix, false);
+      boolean priorityPrefix,
+      OutputPolicy policy) {
+    this(id, stdoutFifo, stderrFifo, logFile, fields, priorityPrefix, policy, false);
   }
 
   /** This output, to a terminal. */
   public ContainerOutput onTerminal() {
-    return new ContainerOutput(id, stdoutFifo, stderrFifo, logFile, fields, priorityPrefix, true);
+    return new ContainerOutput(
+        id, stdoutFifo, stderrFifo, logFile, fields, priorityPrefix, policy, true);
   }
 
   /** The streams it has. */

@@ -6,7 +6,6 @@ import io.stagelet.cri.v1.Int64Value;
 import io.stagelet.cri.v1.KeyValue;
 import io.stagelet.cri.v1.LinuxContainerSecurityContext;
 import io.stagelet.cri.v1.Mount;
-import io.stagelet.cri.v1.NamespaceMode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.UUID;
@@ -17,13 +16,34 @@ final class ContainerBuilder {
   private final TestPod pod;
   private final ContainerConfig.Builder config = ContainerConfig.newBuilder();
 
+  private static final List<String> MASKED =
+      List.of(
+          "/proc/asound",
+          "/proc/acpi",
+          "/proc/kcore",
+          "/proc/keys",
+          "/proc/latency_stats",
+          "/proc/timer_list",
+          "/proc/timer_stats",
+          "/proc/sched_debug",
+          "/proc/scsi",
+          "/sys/firmware",
+          "/sys/devices/virtual/powercap");
+  private static final List<String> READ_ONLY =
+      List.of("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
+
   ContainerBuilder(TestPod pod, String image) {
     this.pod = pod;
     String name = "c-" + UUID.randomUUID().toString().substring(0, 8);
     config.getMetadataBuilder().setName(name);
     config.getImageBuilder().setImage(image).setUserSpecifiedImage(image);
     config.setLogPath(name + "/0.log");
-    securityContext().getNamespaceOptionsBuilder().setPid(NamespaceMode.CONTAINER);
+    // what kubelet says of every container whose procMount is the default
+    securityContext()
+        .addAllMaskedPaths(MASKED)
+        .addAllReadonlyPaths(READ_ONLY)
+        .getNamespaceOptionsBuilder()
+        .setPid(pod.config().getLinux().getSecurityContext().getNamespaceOptions().getPid());
   }
 
   /** Replaces the image's entrypoint. */

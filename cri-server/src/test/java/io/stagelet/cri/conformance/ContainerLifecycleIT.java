@@ -123,7 +123,10 @@ class ContainerLifecycleIT extends ConformanceSuite {
   @ValueSource(strings = {"KILL", "SEGV", "HUP"})
   void aContainerKilledBySignalNHasTheExitCode128PlusN(String signal) throws Exception {
     String seconds = NodeProcesses.markedSleep();
-    TestContainer container = sharedPod().container().shell("exec sleep " + seconds).start();
+    // the first process of a PID namespace is spared by signals that it does not handle
+    // (pid_namespaces(7))
+    TestPod pod = pods().run(Pods.withOneProcessTree());
+    TestContainer container = pod.container().shell("exec sleep " + seconds).start();
     long pid = container.awaitSleeping(seconds).getFirst();
 
     io.stagelet.linux.Command.of("kill", "-" + signal, Long.toString(pid)).runChecked();

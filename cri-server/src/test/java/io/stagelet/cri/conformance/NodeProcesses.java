@@ -41,8 +41,11 @@ final class NodeProcesses {
   static String cgroup(long pid) {
     return read(Long.toString(pid), "cgroup")
         .orElseThrow(() -> new IllegalStateException("process " + pid + " has ended"))
-        .strip()
-        .replaceFirst("^0::", "");
+        .lines()
+        .filter(line -> line.startsWith("0::")) // version 1 hierarchies may be beside it
+        .findFirst()
+        .orElseThrow(() -> new IllegalStateException("the node has no cgroup v2"))
+        .substring("0::".length());
   }
 
   private static boolean sleeps(String pid, String seconds) {

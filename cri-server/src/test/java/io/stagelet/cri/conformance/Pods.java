@@ -98,6 +98,18 @@ final class Pods implements AutoCloseable {
     };
   }
 
+  /** The change that gives all containers of a pod one process tree. */
+  static UnaryOperator<PodSandboxConfig.Builder> withOneProcessTree() {
+    return config -> {
+      config
+          .getLinuxBuilder()
+          .getSecurityContextBuilder()
+          .getNamespaceOptionsBuilder()
+          .setPid(NamespaceMode.POD);
+      return config;
+    };
+  }
+
   /** The change that sets the resolver's configuration. */
   static UnaryOperator<PodSandboxConfig.Builder> withDns(DNSConfig dns) {
     return config -> config.setDnsConfig(dns);

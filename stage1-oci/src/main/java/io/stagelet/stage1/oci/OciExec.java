@@ -62,14 +62,7 @@ final class OciExec implements Stage1.Exec {
     OciExec exec =
         new OciExec(
             Command.of(
-                runtime.command(
-                    log,
-                    "exec",
-                    "--process",
-                    process.toString(),
-                    "--cgroup",
-                    name,
-                    container.id().value())),
+                runtime.exec(log, cgroup, container.id().value(), "--process", process.toString())),
             process,
             log,
             cgroup,

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ConsoleSocket;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.Namespaces;
@@ -49,6 +50,7 @@ final class OciStage1 implements Stage1 {
   private static final Duration TERMINAL_TIMEOUT = JOB_TIMEOUT;
 
   private static final int SIGKILL = 9;
+  private static final int ID_IN_UNIT_NAME = 12;
 
   private final Units units;
   private final OciRuntime runtime;
@@ -137,7 +139,7 @@ final class OciStage1 implements Stage1 {
     int parent = units.status(unit).map(UnitStatus::mainPid).orElse(0);
     try {
       String child =
-          Files.readString(Path.of("/proc/%d/task/%d/children".formatted(parent, parent))).strip();
+          KernelFile.text(Path.of("/proc/%d/task/%d/children".formatted(parent, parent)));
       Path pin = SandboxNamespaces.pid(sandbox);
       Files.write(pin, new byte[0]);
       Mounts.bind(Path.of("/proc", child, "ns", "pid"), pin);
@@ -274,7 +276,14 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public void kill(ContainerPlan container) {
-    kill(container, KillWho.ALL, SIGKILL);
+    // a PID namespace ends with its first process; killing the cgroup as a whole is for the others:
+    // since Linux 6.14 what
+    // systemd then starts in it (ExecStopPost) is killed as well
+    kill(container, hasItsOwnPids(container) ? KillWho.MAIN : KillWho.ALL, SIGKILL);
+  }
+
+  private static boolean hasItsOwnPids(ContainerPlan container) {
+    return !container.sandbox().sharedPid() && !container.sharesHostPid();
   }
 
   /**
@@ -338,6 +347,7 @@ final class OciStage1 implements Stage1 {
       kill(container);
     }
     stopUnit(ContainerUnit.name(container));
+    runtime.forget(container.id().value());
   }
 
   private void stopUnit(UnitName unit) {
@@ -359,6 +369,10 @@ final class OciStage1 implements Stage1 {
             stopUnit(unit);
           });
     }
+    runtime.known().stream()
+        .filter(id ->
+            knownUnits.stream().noneMatch(unit -> unit.contains(id.substring(0, ID_IN_UNIT_NAME))))
+        .forEach(runtime::forget);
   }
 
   @Override
