@@ -234,7 +234,7 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
    */
   private void readOrNot() {
     boolean kept = windows == Windows.KEPT;
-    if (kept && unconsumed > MOST_UNCONSUMED && !ended) {
+    if (kept && unconsumed > 16L * MOST_UNCONSUMED && !ended) {
       LOG.info("a client that keeps windows has sent more than they allow, and is cut off");
       var _ = context().close();
       return;
