@@ -184,13 +184,15 @@ public final class SpdyClient implements AutoCloseable {
         received.writeBytes(copy);
       }
       if (keepsWindows) {
+        if (count > 0) {
+          var _ = channel.writeAndFlush(new DefaultSpdyWindowUpdateFrame(0, count));
+        }
         unannounced += count;
         if (unannounced > WINDOW) {
           all.completeExceptionally(new IllegalStateException("the window was overrun"));
         }
         if (unannounced > WINDOW / 2) {
-          var _ = channel.write(new DefaultSpdyWindowUpdateFrame(id, unannounced));
-          var _ = channel.writeAndFlush(new DefaultSpdyWindowUpdateFrame(0, unannounced));
+          var _ = channel.writeAndFlush(new DefaultSpdyWindowUpdateFrame(id, unannounced));
           unannounced = 0;
         }
       }
