@@ -25,6 +25,7 @@ import picocli.CommandLine;
       ImageCommands.Mount.class,
       ImageCommands.Unmount.class,
       ImageCommands.Import.class,
+      ImageCommands.Export.class,
       DocumentCommands.Completion.class,
       DocumentCommands.Man.class
     })
