@@ -1,8 +1,12 @@
 package io.stagelet.cri;
 
+import io.stagelet.journal.JournalNamespace;
+import io.stagelet.journal.LogLevels;
+import io.stagelet.journal.OutputPolicy;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What the administrator says; {@link ConfigurationReader} has the keys.
@@ -15,6 +19,8 @@ import java.util.Map;
  * @param defaultHandler runs pods that ask for none
  * @param insecureRegistries hosts that may speak plain HTTP
  * @param pinnedImages names of images that kubelet does not collect, with {@code *}
+ * @param output what the journal is told with the output of containers, and which journal
+ * @param log how much stagelet itself says
  */
 record Configuration(
     Path socket,
@@ -25,7 +31,9 @@ record Configuration(
     String defaultHandler,
     Map<String, Handler> handlers,
     List<String> insecureRegistries,
-    List<String> pinnedImages) {
+    List<String> pinnedImages,
+    Output output,
+    LogLevels log) {
   Configuration {
     cniBinaryDirectories = List.copyOf(cniBinaryDirectories);
     handlers = Map.copyOf(handlers);
@@ -39,10 +47,24 @@ record Configuration(
    * @param stage1 which stage1 it is
    * @param annotation whether a pod may pick it by annotation
    * @param options its other keys, for the stage1
+   * @param output what happens to its containers while the journal or the disk takes no output
    */
-  record Handler(String stage1, boolean annotation, Map<String, String> options) {
+  record Handler(
+      String stage1, boolean annotation, Map<String, String> options, OutputPolicy output) {
     Handler {
       options = Map.copyOf(options);
+    }
+  }
+
+  /**
+   * The output of containers.
+   *
+   * @param labels the pods' labels that become journal fields
+   * @param journalNamespace the journal it goes to; absent for the system's own
+   */
+  record Output(List<String> labels, Optional<JournalNamespace> journalNamespace) {
+    Output {
+      labels = List.copyOf(labels);
     }
   }
 
@@ -56,9 +78,11 @@ record Configuration(
         List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni")),
         "crun",
         Map.of(
-            "crun", new Handler("oci", true, Map.of()),
-            "runc", new Handler("oci", true, Map.of())),
+            "crun", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK),
+            "runc", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK)),
         List.of(),
-        List.of());
+        List.of(),
+        new Output(List.of(), Optional.empty()),
+        LogLevels.defaults());
   }
 }

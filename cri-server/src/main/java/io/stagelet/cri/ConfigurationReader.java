@@ -3,6 +3,9 @@ package io.stagelet.cri;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.toml.TomlMapper;
+import io.stagelet.journal.JournalNamespace;
+import io.stagelet.journal.LogLevels;
+import io.stagelet.journal.OutputPolicy;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
@@ -13,9 +16,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import org.slf4j.event.Level;
 
 /**
  * Reads {@code stagelet.toml}. All mistakes are collected and reported together, each with its key.
@@ -39,12 +44,31 @@ import java.util.function.Consumer;
  *   [handlers.crun]
  *   stage1 = "oci"
  *   annotation = true             # whether a pod may pick it by the annotation stagelet.io/stage1
+ *   output = "block"              # or "drop": what happens while the journal or disk takes no output
  *   runtime = "/usr/bin/crun"     # this and every other key is the stage1's own
+ *
+ *   [output]
+ *   labels = ["app"]              # labels of pods that become journal fields (K8S_LABEL_APP)
+ *   journal-namespace = "pods"    # its own journal for containers; the system's where this is absent
+ *
+ *   [log]
+ *   level = "info"                # error, warn, info, debug or trace
+ *   levels = { "io.stagelet.units" = "debug" }
  * </pre>
  */
 final class ConfigurationReader {
   private static final Set<String> KEYS =
-      Set.of("socket", "root", "run", "default-handler", "cni", "registries", "images", "handlers");
+      Set.of(
+          "socket",
+          "root",
+          "run",
+          "default-handler",
+          "cni",
+          "registries",
+          "images",
+          "handlers",
+          "output",
+          "log");
 
   private final Path file;
   private final List<String> problems = new ArrayList<>();
@@ -120,7 +144,9 @@ final class ConfigurationReader {
         handlers,
         strings(registries, "insecure", "registries.insecure")
             .orElse(defaults.insecureRegistries()),
-        strings(images, "pinned", "images.pinned").orElse(defaults.pinnedImages()));
+        strings(images, "pinned", "images.pinned").orElse(defaults.pinnedImages()),
+        output(root),
+        log(root, defaults.log()));
   }
 
   private Map<String, Configuration.Handler> handlers(JsonNode node) {
@@ -146,7 +172,7 @@ final class ConfigurationReader {
           handler
               .properties()
               .forEach(option -> {
-                if (!Set.of("stage1", "annotation").contains(option.getKey())) {
+                if (!Set.of("stage1", "annotation", "output").contains(option.getKey())) {
                   options.put(
                       option.getKey(),
                       string(handler, option.getKey(), key + "." + option.getKey(), ""));
@@ -155,9 +181,68 @@ final class ConfigurationReader {
           handlers.put(
               entry.getKey(),
               new Configuration.Handler(
-                  stage1, flag(handler, "annotation", key + ".annotation"), options));
+                  stage1,
+                  flag(handler, "annotation", key + ".annotation"),
+                  options,
+                  policy(handler, key + ".output")));
         });
     return handlers;
+  }
+
+  private OutputPolicy policy(JsonNode handler, String key) {
+    String word = string(handler, "output", key, "block");
+    return switch (word) {
+      case "block" -> OutputPolicy.BLOCK;
+      case "drop" -> OutputPolicy.DROP;
+      default -> {
+        problems.add("%s: must be \"block\" or \"drop\", not '%s'".formatted(key, word));
+        yield OutputPolicy.BLOCK;
+      }
+    };
+  }
+
+  private Configuration.Output output(JsonNode root) {
+    JsonNode output = table(root, "output", Set.of("labels", "journal-namespace"));
+    String namespace = string(output, "journal-namespace", "output.journal-namespace", "");
+    Optional<JournalNamespace> journal = Optional.empty();
+    if (!namespace.isEmpty()) {
+      try {
+        journal = Optional.of(new JournalNamespace(namespace));
+      } catch (IllegalArgumentException wrong) {
+        problems.add("output.journal-namespace: " + wrong.getMessage());
+      }
+    }
+    return new Configuration.Output(
+        strings(output, "labels", "output.labels").orElse(List.of()), journal);
+  }
+
+  private LogLevels log(JsonNode root, LogLevels defaults) {
+    JsonNode log = table(root, "log", Set.of("level", "levels"));
+    Level usual = level(log.path("level"), "log.level", defaults.usual());
+    Map<String, Level> byName = new HashMap<>();
+    JsonNode levels = log.path("levels");
+    if (!levels.isMissingNode() && !levels.isObject()) {
+      problems.add("log.levels: must be a table of logger names and levels");
+    }
+    levels
+        .properties()
+        .forEach(entry ->
+            byName.put(
+                entry.getKey(), level(entry.getValue(), "log.levels." + entry.getKey(), usual)));
+    return defaults.with(usual, byName);
+  }
+
+  private Level level(JsonNode value, String key, Level fallback) {
+    if (value.isMissingNode()) {
+      return fallback;
+    }
+    for (Level level : Level.values()) {
+      if (level.name().equalsIgnoreCase(value.asText())) {
+        return level;
+      }
+    }
+    problems.add("%s: must be error, warn, info, debug or trace, not %s".formatted(key, value));
+    return fallback;
   }
 
   private JsonNode table(JsonNode root, String key, Set<String> known) {
@@ -201,10 +286,10 @@ final class ConfigurationReader {
     return value.asBoolean(false);
   }
 
-  private java.util.Optional<List<String>> strings(JsonNode node, String key, String name) {
+  private Optional<List<String>> strings(JsonNode node, String key, String name) {
     JsonNode value = node.path(key);
     if (value.isMissingNode()) {
-      return java.util.Optional.empty();
+      return Optional.empty();
     }
     List<String> strings = new ArrayList<>();
     if (!value.isArray()) {
@@ -217,7 +302,7 @@ final class ConfigurationReader {
         problems.add("%s: must be an array of strings; %s is none".formatted(name, item));
       }
     }
-    return java.util.Optional.of(strings);
+    return Optional.of(strings);
   }
 
   private Path path(JsonNode node, String key, String name, Path fallback) {

@@ -2,6 +2,8 @@ package io.stagelet.cri;
 
 import io.stagelet.journal.ContainerOutput;
 import io.stagelet.journal.Relay;
+import io.stagelet.journal.Story;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
@@ -143,7 +145,12 @@ final class ContainerLifecycle {
       Container container = new Container(record, sandbox);
       pods.add(container);
       undo.keep();
-      LOG.info("container {} ({}) is made", id.shortened(), request.name());
+      Story.about(
+          StoryFields.of(container),
+          () ->
+              StoryEvent.CONTAINER_MADE
+                  .on(LOG)
+                  .log("container {} is made ({})", request.name(), id.shortened()));
       return container;
     }
   }
@@ -212,7 +219,7 @@ final class ContainerLifecycle {
       // not worth a write: after a restart systemd tells it again
       container.become(container.record().with(new ContainerRecord.Running(running.startedAt())));
     }
-    LOG.info("container {} ({}) runs as {}", plan.id().shortened(), plan.name(), container.unit());
+    StoryEvent.CONTAINER_RUNS.on(LOG).log("container {} runs as {}", plan.name(), container.unit());
   }
 
   /**
@@ -230,10 +237,12 @@ final class ContainerLifecycle {
       if (hasEnded(container, timeout)) {
         return;
       }
-      LOG.info(
-          "container {} did not end within {} s and is killed",
-          container.id().shortened(),
-          timeout.toSeconds());
+      StoryEvent.CONTAINER_KILLED
+          .on(LOG)
+          .log(
+              "container {} did not end within {} s after its stop signal and is killed",
+              container.plan().name(),
+              timeout.toSeconds());
     }
     kill(container);
   }
@@ -280,7 +289,7 @@ final class ContainerLifecycle {
           pods.remove(container);
           return container;
         });
-    LOG.info("container {} is removed", container.id().shortened());
+    StoryEvent.CONTAINER_REMOVED.on(LOG).log("container {} is removed", container.plan().name());
   }
 
   /** Removes what there is of a container on the host; fine when it is gone. */
@@ -315,17 +324,26 @@ final class ContainerLifecycle {
   private void settle(Container container, ContainerRecord.Exited exited) {
     container.stage1().removeContainer(container.plan());
     if (!relay.finish(container.id().value(), OUTPUT_GRACE)) {
-      LOG.warn(
-          "container {} has ended, but a process outside its cgroup holds its output open; what that says from now on is lost",
-          container.id().shortened());
+      StoryEvent.OUTPUT_HELD_OPEN
+          .on(LOG)
+          .log(
+              "container {} has ended, but a process outside its cgroup holds its output open; what that says from now on is lost",
+              container.id().shortened());
     }
     become(container, container.record().with(exited));
-    LOG.info(
-        "container {} ({}) has ended with exit code {} ({})",
-        container.id().shortened(),
-        container.plan().name(),
-        exited.exitCode(),
-        exited.reason());
+    StoryEvent event =
+        exited.reason().equals("OOMKilled")
+            ? StoryEvent.CONTAINER_OUT_OF_MEMORY
+            : StoryEvent.CONTAINER_ENDED;
+    event
+        .on(LOG)
+        .addKeyValue("EXIT_CODE", exited.exitCode())
+        .log(
+            "container {} has ended with exit code {} ({}){}",
+            container.plan().name(),
+            exited.exitCode(),
+            exited.reason(),
+            exited.message().isEmpty() ? "" : ": " + exited.message());
   }
 
   private static ContainerRecord.Exited exited(ContainerState.Ended ended) {
@@ -355,7 +373,8 @@ final class ContainerLifecycle {
   /** Where the output of a container goes, and with which fields. */
   ContainerOutput output(Container container) {
     ContainerRecord record = container.record();
-    return OutputFields.output(record, container.sandbox().record(), container.unit());
+    return OutputFields.output(
+        record, container.sandbox().record(), container.unit(), configuration);
   }
 
   /** The places of a container, all below the directory on the tmpfs. */

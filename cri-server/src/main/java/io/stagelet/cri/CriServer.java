@@ -2,6 +2,7 @@ package io.stagelet.cri;
 
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
+import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ErrorCode;
@@ -62,10 +63,16 @@ final class CriServer implements AutoCloseable {
                     InheritedDescriptor::name, InheritedDescriptor::fd, (first, _) -> first));
     Units units = part("the connection to systemd", Units.connect());
     Journal journal = part("the connection to the journal", Journal.open(Journal.SOCKET));
+    configuration.output().journalNamespace().ifPresent(JournalNamespace::open);
     Relay relay =
         part(
             "the relay",
-            new Relay(journal, keeper(), configuration.runDirectory().resolve("relay"), clock));
+            new Relay(
+                journal,
+                keeper(),
+                configuration.runDirectory().resolve("relay"),
+                clock,
+                configuration.output().journalNamespace()));
     Path store = configuration.root().resolve("images");
     ImageService images =
         part(
@@ -112,6 +119,7 @@ final class CriServer implements AutoCloseable {
         "the listener",
         new Listener(
             configuration.socket(),
+            new CallStory(pods),
             List.of(
                 new RuntimeRpc(
                     version, handlers, pods, sandboxes, containers, new ExecSync(), relay, cni),

@@ -6,13 +6,9 @@ import io.grpc.stub.StreamObserver;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.util.function.Supplier;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The one place where failures become gRPC statuses, and are said in the log. */
 final class GrpcErrors {
-  private static final Logger LOG = LoggerFactory.getLogger(GrpcErrors.class);
-
   private GrpcErrors() {}
 
   /** Answers a unary call with what {@code work} gives, or with the status of its failure. */
@@ -30,18 +26,11 @@ final class GrpcErrors {
 
   private static StatusRuntimeException status(String call, RuntimeException failure) {
     if (failure instanceof StageletException known) {
-      // NOT_FOUND is an ordinary answer: kubelet asks for what it has just removed
-      if (known.code() == ErrorCode.NOT_FOUND) {
-        LOG.debug("{}: {}", call, StageletException.reason(known));
-      } else {
-        LOG.error("{}: {}", call, StageletException.reason(known), known.getCause());
-      }
       return of(known.code())
           .withDescription(StageletException.reason(known))
           .withCause(known)
           .asRuntimeException();
     }
-    LOG.error("{}: an unforeseen failure", call, failure);
     return Status.INTERNAL
         .withDescription(
             "%s failed in a way nobody foresaw: %s; the journal of stagelet has the details"

@@ -2,7 +2,9 @@ package io.stagelet.cri;
 
 import io.grpc.BindableService;
 import io.grpc.Server;
+import io.grpc.ServerInterceptor;
 import io.grpc.netty.NettyServerBuilder;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
@@ -33,16 +35,20 @@ final class Listener implements AutoCloseable {
   /**
    * Listens; a socket that an earlier server left is replaced.
    *
+   * @param watcher hears of each call
    * @throws StageletException when it cannot
    */
-  Listener(Path socket, List<BindableService> services) {
+  Listener(Path socket, ServerInterceptor watcher, List<BindableService> services) {
     this.socket = socket;
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
             .channelType(EpollServerDomainSocketChannel.class)
             .bossEventLoopGroup(loops)
             .workerEventLoopGroup(loops)
+            // gRPC sets it for TCP, and Netty warns that a unix socket has no such option
+            .withChildOption(ChannelOption.SO_KEEPALIVE, null)
             .maxInboundMessageSize(MOST_BYTES)
+            .intercept(watcher)
             .executor(Executors.newVirtualThreadPerTaskExecutor());
     services.forEach(builder::addService);
     try {

@@ -1,8 +1,12 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.command.LogsCommand;
+import io.stagelet.cri.command.StoryCommand;
+import io.stagelet.journal.JournalLoggers;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;
 
 /** The command {@code stagelet}. */
@@ -11,7 +15,7 @@ import picocli.CommandLine;
     description = "A Kubernetes container runtime whose pods and containers are systemd units.",
     mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
-    subcommands = Main.Serve.class)
+    subcommands = {Main.Serve.class, LogsCommand.class, StoryCommand.class})
 public final class Main {
   private static final int FAILED = 1;
 
@@ -47,8 +51,12 @@ public final class Main {
 
     @Override
     public Integer call() throws InterruptedException {
-      try (CriServer server =
-          new CriServer(ConfigurationReader.read(config), Version.text(), System.getenv())) {
+      Configuration configuration = ConfigurationReader.read(config);
+      JournalLoggers.use(configuration.log());
+      // gRPC and the JDK log by java.util.logging
+      SLF4JBridgeHandler.removeHandlersForRootLogger();
+      SLF4JBridgeHandler.install();
+      try (CriServer server = new CriServer(configuration, Version.text(), System.getenv())) {
         Thread main = Thread.currentThread();
         Runtime.getRuntime()
             .addShutdownHook(

@@ -61,7 +61,7 @@ final class ProtoSandbox {
         runtimeHandler);
   }
 
-  private static SandboxRecord.PodKey key(PodSandboxMetadata metadata) {
+  static SandboxRecord.PodKey key(PodSandboxMetadata metadata) {
     if (metadata.getName().isEmpty()
         || metadata.getNamespace().isEmpty()
         || metadata.getUid().isEmpty()) {

@@ -1,6 +1,8 @@
 package io.stagelet.cri;
 
 import io.stagelet.journal.Relay;
+import io.stagelet.journal.Story;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.Mounts;
@@ -73,10 +75,12 @@ final class Recovery {
         .usable()
         .forEach((name, stage1) -> attempt("units of handler " + name, () -> stage1.sweep(units)));
     sweepDirectories();
-    LOG.info(
-        "{} sandboxes and {} containers are known",
-        pods.sandboxes().size(),
-        pods.containers().size());
+    StoryEvent.SERVER_RECOVERED
+        .on(LOG)
+        .log(
+            "{} sandboxes and {} containers are known",
+            pods.sandboxes().size(),
+            pods.containers().size());
   }
 
   /** What tells the lifecycles of changes from now on. */
@@ -84,22 +88,28 @@ final class Recovery {
     return new Stage1Listener() {
       @Override
       public void changed(String unit) {
-        pods.containerByUnit(unit)
-            .ifPresent(container -> inBackground(() -> containers.reconcile(container)));
-        pods.sandboxByUnit(unit)
-            .ifPresent(sandbox -> inBackground(() -> sandboxes.reconcile(sandbox)));
+        pods.containerByUnit(unit).ifPresent(container -> reconcile(container));
+        pods.sandboxByUnit(unit).ifPresent(sandbox -> reconcile(sandbox));
       }
 
       @Override
       public void resynchronize() {
-        pods.containers().forEach(container -> inBackground(() -> containers.reconcile(container)));
-        pods.sandboxes().forEach(sandbox -> inBackground(() -> sandboxes.reconcile(sandbox)));
+        pods.containers().forEach(container -> reconcile(container));
+        pods.sandboxes().forEach(sandbox -> reconcile(sandbox));
       }
     };
   }
 
-  private static void inBackground(Runnable work) {
-    Thread.startVirtualThread(() -> attempt("a change", work));
+  private void reconcile(Container container) {
+    inBackground(StoryFields.of(container), () -> containers.reconcile(container));
+  }
+
+  private void reconcile(Sandbox sandbox) {
+    inBackground(StoryFields.of(sandbox), () -> sandboxes.reconcile(sandbox));
+  }
+
+  private static void inBackground(Map<String, String> about, Runnable work) {
+    Thread.startVirtualThread(() -> Story.about(about, () -> attempt("a change", work)));
   }
 
   private void recover(SandboxRecord record) {
@@ -164,7 +174,7 @@ final class Recovery {
   }
 
   private static void sweep(Path directory) {
-    LOG.info("{} belongs to nobody; it is removed", directory);
+    StoryEvent.LEFTOVER_REMOVED.on(LOG).log("{} belongs to nobody; it is removed", directory);
     MountInfo.all().stream()
         .map(MountInfo::target)
         .filter(target -> target.startsWith(directory))
@@ -189,13 +199,15 @@ final class Recovery {
     try {
       repair.run();
     } catch (RuntimeException failure) {
-      LOG.error(
-          "could not bring {} in order: {}", what, StageletException.reason(failure), failure);
+      StoryEvent.RECOVERY_FAILED
+          .on(LOG)
+          .setCause(failure)
+          .log("could not bring {} in order: {}", what, StageletException.reason(failure));
     }
   }
 
   private static void damaged(StageletException failure) {
-    LOG.error("{}", StageletException.reason(failure));
+    StoryEvent.RECORD_DAMAGED.on(LOG).log("{}", StageletException.reason(failure));
   }
 
   /** Hears of changes from every handler. */

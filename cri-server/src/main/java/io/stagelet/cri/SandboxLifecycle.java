@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
@@ -107,11 +108,18 @@ final class SandboxLifecycle {
       pods.add(sandbox);
       undo.keep();
     }
-    LOG.info(
-        "sandbox {} of pod {} is ready as {}",
-        plan.id().shortened(),
-        request.key(),
-        sandbox.unit());
+    StoryEvent.SANDBOX_READY
+        .on(LOG)
+        .addKeyValue("POD_ID", plan.id())
+        .addKeyValue("OBJECT_SYSTEMD_UNIT", sandbox.unit())
+        .log(
+            "pod {}/{} is up as {}{}",
+            plan.namespace(),
+            plan.name(),
+            sandbox.unit(),
+            record.addresses().isEmpty()
+                ? ""
+                : ", address " + String.join(" and ", record.addresses()));
     return sandbox;
   }
 
@@ -141,7 +149,7 @@ final class SandboxLifecycle {
     } finally {
       sandbox.lock().unlock();
     }
-    LOG.info("sandbox {} is removed", sandbox.id().shortened());
+    StoryEvent.SANDBOX_REMOVED.on(LOG).log("pod {} is removed", name(sandbox));
   }
 
   /** Looks whether it is still up, after its unit has changed. */
@@ -150,10 +158,12 @@ final class SandboxLifecycle {
     try {
       if (sandbox.record().phase() == SandboxRecord.Phase.READY
           && !sandbox.stage1().isUp(sandbox.plan())) {
-        LOG.warn(
-            "sandbox {} is down: its unit {} was stopped from outside",
-            sandbox.id().shortened(),
-            sandbox.unit());
+        StoryEvent.SANDBOX_DOWN
+            .on(LOG)
+            .log(
+                "pod {} is down: its unit {} was stopped from outside",
+                name(sandbox),
+                sandbox.unit());
         become(sandbox, sandbox.record().with(SandboxRecord.Phase.NOT_READY));
       }
     } finally {
@@ -180,8 +190,12 @@ final class SandboxLifecycle {
     sandbox.stage1().stopSandbox(sandbox.plan());
     if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
-      LOG.info("sandbox {} is stopped", sandbox.id().shortened());
+      StoryEvent.SANDBOX_STOPPED.on(LOG).log("pod {} is stopped", name(sandbox));
     }
+  }
+
+  private static String name(Sandbox sandbox) {
+    return sandbox.plan().namespace() + "/" + sandbox.plan().name();
   }
 
   private void become(Sandbox sandbox, SandboxRecord record) {

@@ -17,6 +17,7 @@ import java.util.Map;
  * @param podNamespace {@code K8S_NAMESPACE_NAME}
  * @param podName {@code K8S_POD_NAME}
  * @param podUid {@code K8S_POD_UID}
+ * @param podId the id of the pod's sandbox: {@code POD_ID}
  * @param name the container's name in its pod: {@code K8S_CONTAINER_NAME} and {@code
  *     SYSLOG_IDENTIFIER}
  * @param attempt how often the container was created before: {@code K8S_CONTAINER_ATTEMPT}
@@ -30,6 +31,7 @@ public record ContainerFields(
     String podNamespace,
     String podName,
     String podUid,
+    String podId,
     String name,
     int attempt,
     Map<String, String> labels) {
@@ -51,6 +53,7 @@ public record ContainerFields(
     fields.put("K8S_NAMESPACE_NAME", podNamespace);
     fields.put("K8S_POD_NAME", podName);
     fields.put("K8S_POD_UID", podUid);
+    fields.put("POD_ID", podId);
     fields.put("K8S_CONTAINER_NAME", name);
     fields.put("K8S_CONTAINER_ATTEMPT", Integer.toString(attempt));
     fields.put("SYSLOG_IDENTIFIER", name);

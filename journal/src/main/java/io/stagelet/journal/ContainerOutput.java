@@ -19,6 +19,7 @@ import java.util.Optional;
  *     {@code STAGELET_SEQUENCE}); see {@link ContainerFields}
  * @param priorityPrefix whether a line's own {@code <0>} to {@code <7>} at its begin is its
  *     priority ({@code sd-daemon(3)}) and is left out of the journal's message
+ * @param policy what happens while the journal or the file takes nothing
  */
 public record ContainerOutput(
     String id,
@@ -26,7 +27,8 @@ public record ContainerOutput(
     Path stderrFifo,
     Optional<Path> logFile,
     Map<String, String> fields,
-    boolean priorityPrefix) {
+    boolean priorityPrefix,
+    OutputPolicy policy) {
 
   public ContainerOutput {
     if (!id.matches("[A-Za-z0-9_.-]{1,200}")) {
@@ -37,14 +39,14 @@ public record ContainerOutput(
     fields = Collections.unmodifiableMap(new LinkedHashMap<>(fields));
   }
 
-  /** Output without priorities in its lines. */
+  /** Output without priorities in its lines, of which nothing is dropped. */
   public ContainerOutput(
       String id,
       Path stdoutFifo,
       Path stderrFifo,
       Optional<Path> logFile,
       Map<String, String> fields) {
-    this(id, stdoutFifo, stderrFifo, logFile, fields, false);
+    this(id, stdoutFifo, stderrFifo, logFile, fields, false, OutputPolicy.BLOCK);
   }
 
   Path fifo(StreamKind kind) {

@@ -22,17 +22,22 @@ final class NativeProtocol {
    * @return the name
    */
   static String checkName(String name) {
-    boolean right = !name.isEmpty() && name.length() <= MAXIMUM_NAME;
-    for (int i = 0; right && i < name.length(); i++) {
-      char c = name.charAt(i);
-      right = (c >= 'A' && c <= 'Z') || (i > 0 && ((c >= '0' && c <= '9') || c == '_'));
-    }
-    if (!right) {
+    if (!isName(name)) {
       throw new IllegalArgumentException(
           "\"%s\" cannot name a journal field: 1 to 64 of A-Z, 0-9 and _, a letter first"
               .formatted(name));
     }
     return name;
+  }
+
+  /** Whether a field may have this name; see {@link #checkName}. */
+  static boolean isName(String name) {
+    boolean right = !name.isEmpty() && name.length() <= MAXIMUM_NAME;
+    for (int i = 0; right && i < name.length(); i++) {
+      char c = name.charAt(i);
+      right = (c >= 'A' && c <= 'Z') || (i > 0 && ((c >= '0' && c <= '9') || c == '_'));
+    }
+    return right;
   }
 
   /** Appends a field. The name has been checked. */

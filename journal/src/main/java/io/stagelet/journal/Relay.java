@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -68,13 +69,26 @@ public final class Relay implements AutoCloseable {
    * @param spoolDirectory on a file system that lives as long as the machine runs, such as {@code
    *     /run}; made where it is missing
    * @param clock gives the lines their timestamps
+   * @param namespace the journal that the containers' output goes to; absent for the system's own
    */
-  public Relay(Journal journal, DescriptorKeeper keeper, Path spoolDirectory, Clock clock) {
-    this(journal, keeper, spoolDirectory, clock, new JournalctlSentEntries());
+  public Relay(
+      Journal journal,
+      DescriptorKeeper keeper,
+      Path spoolDirectory,
+      Clock clock,
+      Optional<JournalNamespace> namespace) {
+    this(
+        journal,
+        namespace.map(JournalNamespace::socket).orElse(journal.path()),
+        keeper,
+        spoolDirectory,
+        clock,
+        new JournalctlSentEntries(namespace));
   }
 
   Relay(
       Journal journal,
+      Path outputSocket,
       DescriptorKeeper keeper,
       Path spoolDirectory,
       Clock clock,
@@ -84,7 +98,7 @@ public final class Relay implements AutoCloseable {
     this.sentEntries = sentEntries;
     makeDirectory(spoolDirectory);
     this.notices = new RelayNotices(journal);
-    this.bench = Workbench.at(new JournalSocket(journal.path()), clock, Steps.UNHEARD);
+    this.bench = Workbench.at(new JournalSocket(outputSocket), clock, Steps.UNHEARD);
     this.loop = new RelayLoop(bench, notices);
   }
 
@@ -117,7 +131,8 @@ public final class Relay implements AutoCloseable {
         undo.push("forget the descriptor " + name, () -> keeper.forget(name));
         keeper.keep(name, fifo);
         streams.add(
-            new StreamRelay(kind, fifo, spool, log, new StreamEntries(output, kind), bench));
+            new StreamRelay(
+                kind, fifo, spool, log, new StreamEntries(output, kind), bench, output.policy()));
       }
       begin(new ContainerRelay(output, log, streams));
       undo.keep();
@@ -163,7 +178,8 @@ public final class Relay implements AutoCloseable {
         Spool spool = Spool.open(spoolFile(output, kind));
         undo.push("close the spool", spool::close);
         StreamRelay stream =
-            new StreamRelay(kind, fifo, spool, log, new StreamEntries(output, kind), bench);
+            new StreamRelay(
+                kind, fifo, spool, log, new StreamEntries(output, kind), bench, output.policy());
         if (stream.entryInDoubt()) {
           stream.settleEntry(lastSequence(output, kind));
         }

@@ -9,6 +9,13 @@ package io.stagelet.journal;
  * @param logBytes bytes appended to kubelet's files
  * @param stalls how often a stream had to stop since a receiver took nothing
  * @param stalledStreams how many streams wait for a receiver now
+ * @param droppedBytes bytes that a receiver did not get, as the policy of their handler says
  */
 public record RelayCounters(
-    long bytesRead, long lines, long entries, long logBytes, long stalls, int stalledStreams) {}
+    long bytesRead,
+    long lines,
+    long entries,
+    long logBytes,
+    long stalls,
+    int stalledStreams,
+    long droppedBytes) {}

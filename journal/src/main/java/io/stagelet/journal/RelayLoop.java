@@ -252,6 +252,7 @@ final class RelayLoop implements AutoCloseable {
       stop(slot);
       return;
     }
+    tellDrops(slot);
     if (slot.stream.journalStuck()) {
       noteJournalBehind();
       stop(slot);
@@ -271,6 +272,18 @@ final class RelayLoop implements AutoCloseable {
     }
     if (container.finished()) {
       end(container);
+    }
+  }
+
+  private void tellDrops(Slot slot) {
+    long journal = slot.stream.droppedForJournal();
+    if (journal > 0) {
+      notices.outputDropped(slot.container.output(), slot.stream.kind(), "the journal", journal);
+    }
+    long file = slot.stream.droppedForFile();
+    if (file > 0) {
+      notices.outputDropped(
+          slot.container.output(), slot.stream.kind(), "kubelet's log file", file);
     }
   }
 

@@ -2,6 +2,8 @@ package io.stagelet.journal;
 
 import io.stagelet.linux.StageletException;
 import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.slf4j.Logger;
@@ -13,12 +15,6 @@ import org.slf4j.LoggerFactory;
  */
 final class RelayNotices implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RelayNotices.class);
-
-  private static final String OUTPUT_WAITS = "5f1c7d0c3a3b4c0fb0c9a3d66c1d2e01";
-  private static final String OUTPUT_GOES_ON = "0a4e5b8f6e0d4f7d9a3a51cf2b7e8c02";
-  private static final String JOURNAL_WAS_BEHIND = "c2d95e1a7b684b3e8f60d41b93a5fe03";
-  private static final int WARNING = 4;
-  private static final int NOTICE = 5;
 
   private final Journal journal;
   private final ExecutorService sender =
@@ -32,48 +28,54 @@ final class RelayNotices implements AutoCloseable {
   void outputWaits(ContainerOutput output, String reason) {
     send(
         aboutContainer(
-            WARNING,
+            StoryEvent.OUTPUT_WAITS,
             "The output of container %s waits: %s. Nothing is lost, but the container is held up once its buffers are full."
                 .formatted(output.id(), reason),
-            output,
-            OUTPUT_WAITS));
+            output));
   }
 
   /** It takes output again. */
   void outputGoesOn(ContainerOutput output, Duration waited) {
     send(
         aboutContainer(
-            NOTICE,
+            StoryEvent.OUTPUT_GOES_ON,
             "The output of container %s goes on after %d ms; nothing was lost."
                 .formatted(output.id(), waited.toMillis()),
-            output,
-            OUTPUT_GOES_ON));
+            output));
+  }
+
+  /** A receiver takes output again, after some was dropped as the policy says. */
+  void outputDropped(ContainerOutput output, StreamKind stream, String receiver, long bytes) {
+    send(
+        aboutContainer(
+            StoryEvent.OUTPUT_DROPPED,
+            "%d bytes of the %s of container %s are missing in %s, which took nothing: the handler's policy is to drop."
+                .formatted(bytes, stream.label(), output.id(), receiver),
+            output));
   }
 
   /** The journal takes entries again. */
   void journalWasBehind(Duration waited) {
     send(
-        JournalEntry.message(
-                WARNING,
-                "The journal took no output of containers for %d ms; nothing was lost."
-                    .formatted(waited.toMillis()))
-            .field("MESSAGE_ID", JOURNAL_WAS_BEHIND)
-            .build());
+        entry(
+            StoryEvent.JOURNAL_WAS_BEHIND,
+            "The journal took no output of containers for %d ms.".formatted(waited.toMillis()),
+            Map.of()));
   }
 
   private static JournalEntry aboutContainer(
-      int priority, String text, ContainerOutput output, String messageId) {
-    JournalEntry.Builder entry =
-        JournalEntry.message(priority, text).field("MESSAGE_ID", messageId);
-    output
-        .fields()
-        .forEach((name, value) -> {
-          // these say who speaks, and here it is not the container
-          if (!name.equals("SYSLOG_IDENTIFIER") && !name.equals("CONTAINER_ID_FULL")) {
-            entry.field(name, value);
-          }
-        });
-    return entry.field("CONTAINER_ID_FULL", output.id()).build();
+      StoryEvent event, String text, ContainerOutput output) {
+    Map<String, String> fields = new LinkedHashMap<>(output.fields());
+    // says who speaks, and here it is not the container
+    fields.remove("SYSLOG_IDENTIFIER");
+    fields.put("CONTAINER_ID_FULL", output.id());
+    return entry(event, text, fields);
+  }
+
+  private static JournalEntry entry(StoryEvent event, String text, Map<String, String> about) {
+    Map<String, String> fields = new LinkedHashMap<>(about);
+    fields.put(StoryEvent.KEY, event.id());
+    return JournalSink.entry(new LogMessage(event.level(), LOG.getName(), text, fields, null, ""));
   }
 
   private void send(JournalEntry entry) {

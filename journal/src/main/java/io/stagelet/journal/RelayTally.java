@@ -10,6 +10,7 @@ final class RelayTally {
   final LongAdder logBytes = new LongAdder();
   final LongAdder stalls = new LongAdder();
   final LongAdder stalledStreams = new LongAdder();
+  final LongAdder droppedBytes = new LongAdder();
 
   RelayCounters counters() {
     return new RelayCounters(
@@ -18,6 +19,7 @@ final class RelayTally {
         entries.sum(),
         logBytes.sum(),
         stalls.sum(),
-        (int) stalledStreams.sum());
+        (int) stalledStreams.sum(),
+        droppedBytes.sum());
   }
 }

@@ -32,6 +32,7 @@ final class StreamRelay {
   private final CriLines criLines;
   private final StreamEntries entries;
   private final Workbench bench;
+  private final OutputPolicy policy;
 
   /** The time of the last read, which the lines get. */
   private long stampSecond;
@@ -57,6 +58,11 @@ final class StreamRelay {
   private boolean journalStuck;
   private @Nullable String stuckReason;
 
+  /** What was dropped since a receiver got stuck, and not told yet. */
+  private long droppedForJournal;
+
+  private long droppedForFile;
+
   /** Takes over the descriptor and the spool. */
   StreamRelay(
       StreamKind kind,
@@ -64,8 +70,10 @@ final class StreamRelay {
       Spool spool,
       @Nullable LogFile log,
       StreamEntries entries,
-      Workbench bench) {
+      Workbench bench,
+      OutputPolicy policy) {
     this.kind = kind;
+    this.policy = policy;
     this.fifo = fifo;
     this.spool = spool;
     this.log = log;
@@ -121,7 +129,7 @@ final class StreamRelay {
 
   /** Whether another {@link #pump} has something to do at once. */
   boolean ready() {
-    return unread && !spoolStuck && (room() > 0 || !stuck());
+    return unread && !ended && !spoolStuck && (room() > 0 || !stuck());
   }
 
   /** Whether the journal took no entry. */
@@ -156,11 +164,62 @@ final class StreamRelay {
     if (!nothingNew(count)) {
       deliver();
     }
+    if (policy == OutputPolicy.DROP && stuck() && room() <= 0) {
+      drop();
+    }
     if (stuck() && !wasStuck) {
       bench.tally().stalls.increment();
     }
     bench.tally().stalledStreams.add((stuck() ? 1 : 0) - (wasStuck ? 1 : 0));
     return sent;
+  }
+
+  /** What was dropped for the journal, once it takes entries again; told once. */
+  long droppedForJournal() {
+    if (journalStuck) {
+      return 0;
+    }
+    long dropped = droppedForJournal;
+    droppedForJournal = 0;
+    return dropped;
+  }
+
+  /** What was dropped for kubelet's file, once it takes lines again; told once. */
+  long droppedForFile() {
+    if (stuckReason != null) {
+      return 0;
+    }
+    long dropped = droppedForFile;
+    droppedForFile = 0;
+    return dropped;
+  }
+
+  /** Drops for a receiver that takes nothing what would hold the container up. */
+  private void drop() {
+    Progress progress = spool.progress();
+    if (spool.end() - progress.journalDone >= Workbench.CAPACITY) {
+      long kept = afterWholeLines(progress.journalDone);
+      droppedForJournal += kept - progress.journalDone;
+      bench.tally().droppedBytes.add(kept - progress.journalDone);
+      progress.journalDone = kept;
+      progress.journalEnd = kept;
+    }
+    if (spool.end() - progress.fileDone >= Workbench.CAPACITY) {
+      long kept = afterWholeLines(progress.fileDone);
+      droppedForFile += kept - progress.fileDone;
+      bench.tally().droppedBytes.add(kept - progress.fileDone);
+      progress.fileDone = kept;
+      progress.fileEnd = kept;
+    }
+    spool.record();
+    spool.release(Math.min(progress.fileDone, progress.journalDone));
+  }
+
+  /** Where the last line begins that is not whole yet; the end, where it would be all there is. */
+  private long afterWholeLines(long from) {
+    spool.load(from, spool.end(), bench.output());
+    int whole = Lines.lastLineFeed(bench.output(), (int) (spool.end() - from)) + 1;
+    return whole == 0 ? spool.end() : from + whole;
   }
 
   private int room() {

@@ -52,7 +52,7 @@ class RelayIT {
   void start() {
     log = directory.resolve("logs/web/0.log");
     journal = Journal.open(Journal.SOCKET);
-    relay = new Relay(journal, NOBODY, run.resolve("relay"), Clock.systemUTC());
+    relay = new Relay(journal, NOBODY, run.resolve("relay"), Clock.systemUTC(), Optional.empty());
     output =
         new ContainerOutput(
             id,
@@ -60,7 +60,8 @@ class RelayIT {
             run.resolve("fifos/err"),
             Optional.of(log),
             new ContainerFields(
-                    unit, id, "web", "nginx:1", "default", "web-0", "uid-1", "web", 2, Map.of())
+                    unit, id, "web", "nginx:1", "default", "web-0", "uid-1", "pod-1", "web", 2,
+                    Map.of())
                 .toMap());
   }
 
@@ -156,6 +157,56 @@ class RelayIT {
           .anySatisfy(text -> assertThat(text).contains("goes on"));
     } finally {
       Command.of("umount", small.toString()).runChecked();
+    }
+  }
+
+  @Test
+  void slowsTheContainerWhileTheDiskIsReadOnlyAndLosesNothing() throws Exception {
+    Path disk = directory.resolve("disk");
+    Files.createDirectories(disk);
+    Command.of("mount", "-t", "tmpfs", "tmpfs", disk.toString()).runChecked();
+    try {
+      Path file = disk.resolve("0.log");
+      output =
+          new ContainerOutput(
+              id, output.stdoutFifo(), output.stderrFifo(), Optional.of(file), output.fields());
+      relay.open(output);
+      try (OutputStream writer = Files.newOutputStream(output.stdoutFifo())) {
+        writer.write("first\n".getBytes(StandardCharsets.UTF_8));
+        await().atMost(LONG).until(() -> relay.counters().lines() == 1);
+        // without its name, the file is made anew before the next line, and cannot be
+        Files.delete(file);
+        Command.of("mount", "--bind", disk.toString(), disk.toString()).runChecked();
+        Command.of("mount", "-o", "remount,ro,bind", disk.toString()).runChecked();
+        writer.write("second\n".getBytes(StandardCharsets.UTF_8));
+        await().atMost(LONG).until(() -> relay.counters().stalledStreams() == 1);
+      }
+      Command.of("umount", disk.toString()).runChecked();
+      assertThat(relay.finish(id, LONG)).isTrue();
+      assertThat(CriLog.read(file)).extracting(CriLog.Line::string).containsExactly("second");
+      assertThat(ofStream("stdout")).containsExactly("first", "second");
+    } finally {
+      Command.of("umount", "--all-targets", disk.toString()).run();
+    }
+  }
+
+  @Test
+  void fillsAJournalNamespaceAndLeavesTheSystemsJournalAlone() throws IOException {
+    JournalNamespace namespace = new JournalNamespace("relay-it");
+    namespace.open();
+    namespace.open();
+    units.add("stagelet-journal-relay-it.service");
+    try (Relay other =
+        new Relay(
+            journal, NOBODY, run.resolve("other"), Clock.systemUTC(), Optional.of(namespace))) {
+      other.open(output);
+      Files.writeString(output.stdoutFifo(), "apart\n");
+      assertThat(other.finish(id, Duration.ofSeconds(20))).isTrue();
+      Command.of("journalctl", namespace.journalctlOption(), "--sync").runChecked();
+      assertThat(
+              journalctl(namespace.journalctlOption(), "--output=cat", "CONTAINER_ID_FULL=" + id))
+          .containsExactly("apart");
+      assertThat(journalctl("--output=cat", "CONTAINER_ID_FULL=" + id)).isEmpty();
     }
   }
 

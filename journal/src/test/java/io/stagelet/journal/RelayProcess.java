@@ -49,7 +49,13 @@ final class RelayProcess {
     List<ContainerOutput> outputs =
         outputs(directory, Integer.parseInt(arguments[1]), arguments[2]);
     try (Journal journal = Journal.open(Journal.SOCKET);
-        Relay relay = new Relay(journal, store, Path.of("/run", arguments[2]), Clock.systemUTC())) {
+        Relay relay =
+            new Relay(
+                journal,
+                store,
+                Path.of("/run", arguments[2]),
+                Clock.systemUTC(),
+                Optional.empty())) {
       Path opened = directory.resolve("opened");
       Map<String, Integer> inherited = inherited();
       for (ContainerOutput output : outputs) {

@@ -97,7 +97,7 @@ class RelayTest {
     assertThat(lines("stderr")).containsExactly("err 1");
     assertThat(messages(StreamKind.STDOUT)).containsExactly("out 1", "out 2");
     assertThat(messages(StreamKind.STDERR)).containsExactly("err 1");
-    assertThat(relay.counters()).isEqualTo(new RelayCounters(18, 3, 3, Files.size(log), 0, 0));
+    assertThat(relay.counters()).isEqualTo(new RelayCounters(18, 3, 3, Files.size(log), 0, 0, 0));
   }
 
   @Test
@@ -139,6 +139,18 @@ class RelayTest {
       assertThat(relay.finish("c1", Duration.ofMillis(300))).isFalse();
       assertThat(lines("stdout")).containsExactly("early");
       assertThat(keeper.isEmpty()).isTrue();
+    }
+  }
+
+  @Test
+  void endsTheGraceAlsoWhenOnlyTheSecondStreamHasAWriterLeft() throws IOException {
+    relay.open(output);
+    write(output.stdoutFifo(), "done\n");
+    try (OutputStream left = Files.newOutputStream(output.stderrFifo())) {
+      left.write("early\n".getBytes(StandardCharsets.UTF_8));
+      assertThat(relay.finish("c1", Duration.ofMillis(300))).isFalse();
+      assertThat(lines("stdout")).containsExactly("done");
+      assertThat(lines("stderr")).containsExactly("early");
     }
   }
 
@@ -325,7 +337,8 @@ class RelayTest {
   }
 
   private Relay newRelay() {
-    return new Relay(journal, keeper, directory.resolve("spool"), Clock.systemUTC(), receiver);
+    return new Relay(
+        journal, journal.path(), keeper, directory.resolve("spool"), Clock.systemUTC(), receiver);
   }
 
   private List<Map<String, byte[]>> notices(String begin) {

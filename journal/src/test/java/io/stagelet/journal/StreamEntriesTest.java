@@ -138,6 +138,12 @@ class StreamEntriesTest {
 
   private static ContainerOutput output(Map<String, String> fields, boolean priorityPrefix) {
     return new ContainerOutput(
-        "c1", Path.of("/o"), Path.of("/e"), Optional.empty(), fields, priorityPrefix);
+        "c1",
+        Path.of("/o"),
+        Path.of("/e"),
+        Optional.empty(),
+        fields,
+        priorityPrefix,
+        OutputPolicy.BLOCK);
   }
 }

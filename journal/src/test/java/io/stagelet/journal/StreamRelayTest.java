@@ -63,6 +63,7 @@ class StreamRelayTest {
   private @Nullable ContainerRelay container;
   private int stepsUntilKill = Integer.MAX_VALUE;
   private int kills;
+  private OutputPolicy policy = OutputPolicy.BLOCK;
 
   @BeforeEach
   void start() throws IOException {
@@ -208,6 +209,66 @@ class StreamRelayTest {
     assertDelivered(expected.toByteArray());
   }
 
+  @Test
+  void dropsWhatAStoppedJournalDoesNotTakeWhenThePolicySaysSo() {
+    policy = OutputPolicy.DROP;
+    abandonProcess();
+    restart();
+    int lines = 5000;
+    for (int i = 0; i < lines; i++) {
+      writeAll("%0999d%n".formatted(i).getBytes(StandardCharsets.UTF_8));
+      StreamRelay current = current();
+      current.readable();
+      current.pump();
+    }
+    assertThat(current().journalStuck()).isTrue();
+    assertThat(current().droppedForJournal()).as("told when the journal takes entries").isZero();
+    end();
+    assertThat(CriLog.read(logPath)).as("the file got all").hasSize(lines);
+    List<Integer> arrived =
+        journal.entries().stream()
+            .flatMap(entry -> JournalReceiver.text(entry, "MESSAGE").lines())
+            .map(Integer::valueOf)
+            .toList();
+    assertThat(arrived).as("whole lines").doesNotHaveDuplicates().isSorted().endsWith(lines - 1);
+    assertThat(arrived.size()).isLessThan(lines);
+    assertThat(current().droppedForJournal()).isEqualTo((lines - arrived.size()) * 1000L);
+    assertThat(current().droppedForJournal()).as("told once").isZero();
+  }
+
+  @Test
+  void dropsWhatAFullDiskDoesNotTakeWhenThePolicySaysSo() throws IOException {
+    policy = OutputPolicy.DROP;
+    abandonProcess();
+    // a directory where the file should be: it cannot be opened, as on a read-only disk
+    Files.createDirectories(logPath.resolve("in-the-way"));
+    restart();
+    int lines = 2000;
+    for (int i = 0; i < lines; i++) {
+      writeAll("%0999d%n".formatted(i).getBytes(StandardCharsets.UTF_8));
+      StreamRelay current = current();
+      current.readable();
+      current.pump();
+      journal.entries();
+    }
+    assertThat(current().stuckReason()).isPresent();
+    Files.delete(logPath.resolve("in-the-way"));
+    Files.delete(logPath);
+    end();
+    assertThat(journal.output(StreamKind.STDOUT)).as("the journal got all").hasSize(lines * 1000);
+    List<CriLog.Line> inFile = CriLog.read(logPath);
+    assertThat(inFile).extracting(CriLog.Line::string).last().isEqualTo("%0999d".formatted(1999));
+    assertThat(current().droppedForFile()).isEqualTo((lines - inFile.size()) * 1000L).isPositive();
+  }
+
+  private StreamRelay current() {
+    StreamRelay current = stream;
+    if (current == null) {
+      throw new IllegalStateException("not started");
+    }
+    return current;
+  }
+
   private long spoolBytesOnDisk() throws IOException {
     Process du =
         new ProcessBuilder("du", "--block-size=1", directory.resolve("spool").toString()).start();
@@ -323,7 +384,8 @@ class StreamRelayTest {
             newSpool,
             newLog,
             new StreamEntries(output, StreamKind.STDOUT),
-            Workbench.at(newSocket, Clock.systemUTC(), this::step));
+            Workbench.at(newSocket, Clock.systemUTC(), this::step),
+            policy);
     if (newStream.entryInDoubt()) {
       newStream.settleEntry(journal.lastSequence("c1", "stdout"));
     }

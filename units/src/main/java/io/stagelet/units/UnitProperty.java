@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -42,6 +43,13 @@ public sealed interface UnitProperty {
 
   /** A number that may be negative ({@code i}). */
   record Signed32(String name, int value) implements UnitProperty {}
+
+  /** Journal fields, each {@code NAME=value} ({@code aay}). */
+  record LogFields(String name, List<String> values) implements UnitProperty {
+    public LogFields {
+      values = List.copyOf(values);
+    }
+  }
 
   /** A text ({@code s}). */
   record Text(String name, String value) implements UnitProperty {
@@ -283,6 +291,17 @@ public sealed interface UnitProperty {
    */
   static UnitProperty deviceAllow(List<DeviceRule> rules) {
     return new DeviceRules("DeviceAllow", rules);
+  }
+
+  /**
+   * Journal fields of everything that systemd and the unit's processes log about the unit.
+   *
+   * @param fields names as the journal wants them: A–Z, 0–9 and underscore
+   */
+  static UnitProperty logExtraFields(Map<String, String> fields) {
+    return new LogFields(
+        "LogExtraFields",
+        fields.entrySet().stream().map(field -> field.getKey() + "=" + field.getValue()).toList());
   }
 
   private static long inRange(String name, long value, long least, long most) {

@@ -1,6 +1,7 @@
 package io.stagelet.units;
 
 import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -35,6 +36,12 @@ final class Wire {
       case UnitProperty.Signed32 number -> new Variant<>(number.value(), "i");
       case UnitProperty.Text text -> new Variant<>(text.value(), "s");
       case UnitProperty.Texts texts -> new Variant<>(texts.values(), "as");
+      case UnitProperty.LogFields fields ->
+          new Variant<>(
+              fields.values().stream()
+                  .map(field -> field.getBytes(StandardCharsets.UTF_8))
+                  .toList(),
+              "aay");
       case UnitProperty.Bytes bytes -> new Variant<>(bytes.value(), "ay");
       case UnitProperty.Span span -> new Variant<>(unsigned(span.microseconds()), "t");
       case UnitProperty.Commands commands ->

@@ -35,6 +35,7 @@ import io.stagelet.cri.v1.PullImageRequest;
 import io.stagelet.cri.v1.RemoveContainerRequest;
 import io.stagelet.cri.v1.RemoveImageRequest;
 import io.stagelet.cri.v1.RemovePodSandboxRequest;
+import io.stagelet.cri.v1.ReopenContainerLogRequest;
 import io.stagelet.cri.v1.RunPodSandboxRequest;
 import io.stagelet.cri.v1.RuntimeServiceGrpc;
 import io.stagelet.cri.v1.RuntimeServiceGrpc.RuntimeServiceBlockingStub;
@@ -203,6 +204,11 @@ final class CriClient implements AutoCloseable {
                 .setContainerId(id)
                 .setTimeout(grace.toSeconds())
                 .build());
+  }
+
+  void reopenContainerLog(String id) {
+    runtime(CALL)
+        .reopenContainerLog(ReopenContainerLogRequest.newBuilder().setContainerId(id).build());
   }
 
   void removeContainer(String id) {

@@ -40,7 +40,8 @@ class UnbuiltCallsIT extends ConformanceSuite {
           "RemoveContainer",
           "ContainerStatus",
           "ListContainers",
-          "ExecSync");
+          "ExecSync",
+          "ReopenContainerLog");
 
   UnbuiltCallsIT(NodeUnderTest node) {
     super(node);

@@ -12,7 +12,9 @@ import io.stagelet.units.UnitProperty;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The unit of a container.
@@ -93,9 +95,18 @@ final class ContainerUnit {
         .execStopPost(
             runtime.command(container.directory().resolve("delete.log"), "delete", "--force", id),
             true)
+        .with(List.of(UnitProperty.logExtraFields(logFields(container))))
         .with(devices(container))
         .with(limits(container.resources()))
         .build();
+  }
+
+  /** What the container's output carries too, so that systemd's words are found with it. */
+  private static Map<String, String> logFields(ContainerPlan container) {
+    Map<String, String> fields = new LinkedHashMap<>(SandboxUnit.logFields(container.sandbox()));
+    fields.put("CONTAINER_ID_FULL", container.id().value());
+    fields.put("K8S_CONTAINER_NAME", container.name());
+    return fields;
   }
 
   private static List<UnitProperty> devices(ContainerPlan container) {

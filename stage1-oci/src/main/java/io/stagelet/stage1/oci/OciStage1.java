@@ -40,6 +40,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
   private static final int SIGKILL = 9;
+  private static final int ID_IN_UNIT_NAME = 12;
 
   private final Units units;
   private final OciRuntime runtime;
@@ -213,7 +214,14 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public void kill(ContainerPlan container) {
-    kill(container, KillWho.ALL, SIGKILL);
+    // a PID namespace ends with its first process; killing the cgroup as a whole is for the others:
+    // since Linux 6.14 what
+    // systemd then starts in it (ExecStopPost) is killed as well
+    kill(container, hasItsOwnPids(container) ? KillWho.MAIN : KillWho.ALL, SIGKILL);
+  }
+
+  private static boolean hasItsOwnPids(ContainerPlan container) {
+    return !container.sandbox().sharedPid() && !container.sharesHostPid();
   }
 
   /**
@@ -271,6 +279,7 @@ final class OciStage1 implements Stage1 {
       kill(container);
     }
     stopUnit(ContainerUnit.name(container));
+    runtime.forget(container.id().value());
   }
 
   private void stopUnit(UnitName unit) {
@@ -292,6 +301,10 @@ final class OciStage1 implements Stage1 {
             stopUnit(unit);
           });
     }
+    runtime.known().stream()
+        .filter(id ->
+            knownUnits.stream().noneMatch(unit -> unit.contains(id.substring(0, ID_IN_UNIT_NAME))))
+        .forEach(runtime::forget);
   }
 
   @Override

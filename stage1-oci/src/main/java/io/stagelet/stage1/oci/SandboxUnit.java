@@ -5,10 +5,12 @@ import io.stagelet.units.NotifyAccess;
 import io.stagelet.units.ServiceType;
 import io.stagelet.units.TransientUnit;
 import io.stagelet.units.UnitName;
+import io.stagelet.units.UnitProperty;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The unit of a sandbox. It has no process: it stands for the pod's namespaces, and takes their
@@ -33,7 +35,8 @@ final class SandboxUnit {
             .description("Pod %s/%s".formatted(sandbox.namespace(), sandbox.name()))
             .slice(UnitName.of(sandbox.slice()))
             .timeoutStart(START_TIMEOUT)
-            .timeoutStop(STOP_TIMEOUT);
+            .timeoutStop(STOP_TIMEOUT)
+            .with(List.of(UnitProperty.logExtraFields(logFields(sandbox))));
     if (sandbox.sharedPid()) {
       // the namespace's first process says itself when it is there: unshare(1) alone cannot be
       // waited for
@@ -54,6 +57,14 @@ final class SandboxUnit {
       unit.type(ServiceType.ONESHOT).remainAfterExit(true);
     }
     return unit.execStop(unmount(sandbox), true).build();
+  }
+
+  /** By which the journal finds what systemd says about a pod's units. */
+  static Map<String, String> logFields(SandboxPlan sandbox) {
+    return Map.of(
+        "POD_ID", sandbox.id().value(),
+        "K8S_NAMESPACE_NAME", sandbox.namespace(),
+        "K8S_POD_NAME", sandbox.name());
   }
 
   private static List<String> unmount(SandboxPlan sandbox) {

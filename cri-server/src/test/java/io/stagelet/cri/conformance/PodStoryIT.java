@@ -1,0 +1,132 @@
+package io.stagelet.cri.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.stagelet.cri.v1.Mount;
+import io.stagelet.linux.Command;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What the journal tells about a pod, also when it is gone. */
+class PodStoryIT extends ConformanceSuite {
+  PodStoryIT(NodeUnderTest node) {
+    super(node);
+  }
+
+  @Test
+  void theWholeLifeOfAPodIsOneTimeline() {
+    stageletOnly("the journal tells the whole story");
+    TestPod pod = pods().run();
+    TestContainer container =
+        pod.container().shell("echo hello; echo oh no >&2; exit 3").runToItsEnd();
+    pod.stop();
+    pod.remove();
+
+    List<String> story = stagelet("story", reference(pod));
+
+    assertThat(story)
+        .containsSubsequence(
+            line(story, "stagelet:", "RunPodSandbox was asked for"),
+            line(story, "systemd:", " pod-"),
+            line(story, "stagelet:", "is up as pod-"),
+            line(story, "stagelet:", "CreateContainer was asked for"),
+            line(story, "stagelet:", "is made"),
+            line(story, "stagelet:", "StartContainer was asked for"),
+            line(story, "systemd:", "Starting ctr-"));
+    assertThat(story)
+        .containsSubsequence(
+            line(story, container.config().getMetadata().getName() + " stdout:", "hello"),
+            line(story, "stagelet:", "has ended with exit code 3 (Error)"),
+            line(story, "stagelet:", "StopPodSandbox was asked for"),
+            line(story, "systemd:", "Stopped pod-"),
+            line(story, "stagelet:", "RemovePodSandbox is done"));
+    assertThat(line(story, "stderr:", "oh no")).isNotEmpty();
+  }
+
+  @Test
+  void theOutputOfARemovedPodIsStillThere() {
+    stageletOnly("the journal keeps output");
+    TestPod pod = pods().run();
+    pod.container().shell("seq 3; echo wrong >&2").runToItsEnd();
+    pod.remove();
+
+    assertThat(stagelet("logs", reference(pod), "--stream", "stdout"))
+        .containsExactly("1", "2", "3");
+    assertThat(stagelet("logs", pod.config().getMetadata().getUid(), "--stream", "stderr"))
+        .containsExactly("wrong");
+  }
+
+  @Test
+  void thePreviousRunOfAContainerCanBeRead() {
+    stageletOnly("the journal keeps output");
+    TestPod pod = pods().run();
+    pod.container()
+        .with(config -> config.getMetadataBuilder().setName("app"))
+        .shell("echo one")
+        .runToItsEnd()
+        .remove();
+    pod.container()
+        .with(config -> config.getMetadataBuilder().setName("app").setAttempt(1))
+        .shell("echo two")
+        .runToItsEnd();
+
+    assertThat(stagelet("logs", reference(pod), "app")).containsExactly("two");
+    assertThat(stagelet("logs", reference(pod), "app", "--previous")).containsExactly("one");
+  }
+
+  @Test
+  void aFailedCallIsInTheJournalWithItsReason() {
+    stageletOnly("the journal tells of failures");
+    TestPod pod = pods().run();
+    String reason =
+        String.valueOf(
+            refusal(() ->
+                    pod.container()
+                        .with(config ->
+                            config.addMounts(
+                                Mount.newBuilder()
+                                    .setHostPath("/proc/no/such/path")
+                                    .setContainerPath("/mnt")))
+                        .create())
+                .getDescription());
+
+    assertThat(stagelet("story", reference(pod)))
+        .anySatisfy(line -> assertThat(line).contains("CreateContainer failed", reason));
+  }
+
+  private static String reference(TestPod pod) {
+    return pod.config().getMetadata().getNamespace() + "/" + pod.config().getMetadata().getName();
+  }
+
+  /** The first line that has all these words. */
+  private static String line(List<String> story, String... words) {
+    return story.stream()
+        .filter(line -> List.of(words).stream().allMatch(line::contains))
+        .findFirst()
+        .orElseThrow(() ->
+            new AssertionError(
+                "no line with %s in:%n%s".formatted(List.of(words), String.join("\n", story))));
+  }
+
+  private static List<String> stagelet(String... arguments) {
+    Command.of("journalctl", "--sync").runChecked();
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "io.stagelet.cri.Main"));
+    command.addAll(List.of(arguments));
+    return Command.of(command)
+        .withDeadline(Duration.ofSeconds(60))
+        .runChecked()
+        .text()
+        .lines()
+        .toList();
+  }
+}
