@@ -81,8 +81,7 @@ public final class TreeReader {
               root.toAbsolutePath().toString().getBytes(StandardCharsets.UTF_8),
               StandardCharsets.ISO_8859_1);
       int fd =
-          calls.openat(
-              FileCalls.AT_FDCWD, name, FileCalls.O_RDONLY | FileCalls.O_DIRECTORY, 0);
+          calls.openat(FileCalls.AT_FDCWD, name, FileCalls.O_RDONLY | FileCalls.O_DIRECTORY, 0);
       if (fd < 0) {
         throw new SystemCallException("open", root.toString(), -fd);
       }
@@ -126,7 +125,8 @@ public final class TreeReader {
   private void one(int directory, String name, TreePath path, int depth) throws IOException {
     FileCalls.Status status = calls.status(directory, name);
     Kind kind = kind(directory, name, path, status);
-    FileAttributes attributes = attributes("/proc/self/fd/%d/%s".formatted(directory, name), status);
+    FileAttributes attributes =
+        attributes("/proc/self/fd/%d/%s".formatted(directory, name), status);
     visitor.visit(path, kind, attributes, () -> open(directory, name));
     if (kind instanceof Kind.Directory) {
       int fd =

@@ -171,13 +171,18 @@ final class ImageExport {
 
   private void writeTar(Path target) throws IOException {
     FileAttributes attributes = new FileAttributes(0, 0, 0644, 0, 0, Map.of());
-    try (OutputStream output =
-        new BufferedOutputStream(Files.newOutputStream(target), 1 << 17)) {
+    try (OutputStream output = new BufferedOutputStream(Files.newOutputStream(target), 1 << 17)) {
       TarWriter tar = new TarWriter(output);
       for (Map.Entry<String, byte[]> document : documents.entrySet()) {
         byte[] content = document.getValue();
         tar.entry(
-            TreePath.of(document.getKey()), TarWriter.Type.FILE, attributes, content.length, "", 0, 0);
+            TreePath.of(document.getKey()),
+            TarWriter.Type.FILE,
+            attributes,
+            content.length,
+            "",
+            0,
+            0);
         output.write(content);
         tar.pad(content.length);
       }

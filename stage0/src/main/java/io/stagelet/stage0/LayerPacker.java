@@ -49,8 +49,7 @@ final class LayerPacker {
       }
       case TreeReader.Kind.File(long size, var first) -> {
         if (first.isPresent()) {
-          tar.entry(
-              path, TarWriter.Type.HARD_LINK, attributes, 0, first.get().raw(), 0, 0);
+          tar.entry(path, TarWriter.Type.HARD_LINK, attributes, 0, first.get().raw(), 0, 0);
           return;
         }
         tar.entry(path, TarWriter.Type.FILE, attributes, size, "", 0, 0);
@@ -78,8 +77,7 @@ final class LayerPacker {
             major,
             minor);
       }
-      case TreeReader.Kind.Fifo() ->
-          tar.entry(path, TarWriter.Type.FIFO, attributes, 0, "", 0, 0);
+      case TreeReader.Kind.Fifo() -> tar.entry(path, TarWriter.Type.FIFO, attributes, 0, "", 0, 0);
       case TreeReader.Kind.Socket() -> {
         // no layer has one
       }
@@ -87,15 +85,15 @@ final class LayerPacker {
   }
 
   private static void mark(TarWriter tar, TreePath path) throws IOException {
-    tar.entry(
-        path, TarWriter.Type.FILE, new FileAttributes(0, 0, 0, 0, 0, Map.of()), 0, "", 0, 0);
+    tar.entry(path, TarWriter.Type.FILE, new FileAttributes(0, 0, 0, 0, 0, Map.of()), 0, "", 0, 0);
   }
 
   private static FileAttributes withoutOverlays(FileAttributes all) {
     Map<String, byte[]> kept = new HashMap<>(all.xattrs());
     kept.keySet()
-        .removeIf(name -> List.of("trusted.overlay.", "user.overlay.").stream().anyMatch(name::startsWith)
-            || name.equals("security.selinux"));
+        .removeIf(name ->
+            List.of("trusted.overlay.", "user.overlay.").stream().anyMatch(name::startsWith)
+                || name.equals("security.selinux"));
     return new FileAttributes(
         all.uid(), all.gid(), all.mode(), all.mtimeSeconds(), all.mtimeNanos(), kept);
   }

@@ -30,8 +30,8 @@ import java.util.UUID;
  * Measures what it costs to pull and unpack images from a registry on loopback, in time and in the
  * runtime's CPU time, and to make a container of an image with a hundred layers.
  *
- * <p>Usage: {@code PullBenchmark INSIDE MEGABYTES RUNTIME…}; the script {@code testhost/bench} calls
- * it. MEGABYTES is how large each image is, packed.
+ * <p>Usage: {@code PullBenchmark INSIDE MEGABYTES RUNTIME…}; the script {@code testhost/bench}
+ * calls it. MEGABYTES is how large each image is, packed.
  */
 public final class PullBenchmark {
   private static final String REGISTRY = "127.0.0.1:5000";
@@ -63,7 +63,8 @@ public final class PullBenchmark {
     String one = new BenchmarkImage(REGISTRY, "bench/one").push(1, bytes);
     images.put("1 layer, gzip", one);
     images.put(
-        MANY + " layers, gzip", new BenchmarkImage(REGISTRY, "bench/many").push(MANY, bytes / MANY));
+        MANY + " layers, gzip",
+        new BenchmarkImage(REGISTRY, "bench/many").push(MANY, bytes / MANY));
     String zstd = REGISTRY + "/bench/zstd:1";
     node.run(
         List.of(
@@ -166,8 +167,7 @@ public final class PullBenchmark {
   }
 
   private long mainProcess(String runtime) {
-    String unit =
-        runtime.equals("stagelet") ? "stagelet-testhost.service" : runtime + ".service";
+    String unit = runtime.equals("stagelet") ? "stagelet-testhost.service" : runtime + ".service";
     return Long.parseLong(
         node.run(List.of("systemctl", "show", "--property=MainPID", "--value", unit)).strip());
   }
@@ -212,9 +212,10 @@ public final class PullBenchmark {
       }
       if (all.size() > 1) {
         line.append(
-            " %.2f |".formatted(
-                all.getFirst().millis().getOrDefault(what, Double.NaN)
-                    / last.millis().getOrDefault(what, Double.NaN)));
+            " %.2f |"
+                .formatted(
+                    all.getFirst().millis().getOrDefault(what, Double.NaN)
+                        / last.millis().getOrDefault(what, Double.NaN)));
       }
       System.out.println(line);
     }
