@@ -103,7 +103,8 @@ final class CriServer implements AutoCloseable {
             images,
             images.rootFilesystems(),
             relay,
-            new ContainerPlanner(new Capabilities(lastCapability())),
+            new ContainerPlanner(
+                new Capabilities(capabilityBound()), new SeccompDefault(machine())),
             files,
             ids,
             clock);
@@ -171,10 +172,25 @@ final class CriServer implements AutoCloseable {
     };
   }
 
-  private static int lastCapability() {
-    Path file = Path.of("/proc/sys/kernel/cap_last_cap");
+  /** As {@code uname -m} says it. */
+  private static String machine() {
+    String architecture = System.getProperty("os.arch", "");
+    return architecture.equals("amd64") ? "x86_64" : architecture;
+  }
+
+  /**
+   * What systemd itself may have and hand on, which is less than the kernel knows where systemd
+   * runs in a container.
+   */
+  private static long capabilityBound() {
+    Path file = Path.of("/proc/1/status");
     try {
-      return Integer.parseInt(KernelFile.text(file));
+      return KernelFile.text(file)
+          .lines()
+          .filter(line -> line.startsWith("CapBnd:"))
+          .map(line -> Long.parseUnsignedLong(line.substring("CapBnd:".length()).strip(), 16))
+          .findFirst()
+          .orElseThrow(() -> new IOException("it has no line CapBnd"));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,

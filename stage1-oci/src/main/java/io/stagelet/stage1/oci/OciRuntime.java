@@ -82,10 +82,7 @@ record OciRuntime(Path binary, Path root, boolean crun) {
     return command;
   }
 
-  /**
-   * Makes it forget a container, if it has not yet: the unit does that as it ends, but a machine
-   * under pressure or an administrator may end that step.
-   */
+  /** Makes it forget a container, if it knows it; what is left of it is killed. */
   void forget(String container) {
     if (Files.exists(root.resolve(container))) {
       List<String> command = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));

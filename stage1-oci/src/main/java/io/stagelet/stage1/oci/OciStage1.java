@@ -195,7 +195,7 @@ final class OciStage1 implements Stage1 {
         // it ran, and ended badly before its start was through: an end like any other
         return;
       }
-      stopUnit(ContainerUnit.name(container));
+      removeContainer(container);
       throw new StartFailure(
           "container %s cannot be started: %s"
               .formatted(
@@ -214,14 +214,7 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public void kill(ContainerPlan container) {
-    // a PID namespace ends with its first process; killing the cgroup as a whole is for the others:
-    // since Linux 6.14 what
-    // systemd then starts in it (ExecStopPost) is killed as well
-    kill(container, hasItsOwnPids(container) ? KillWho.MAIN : KillWho.ALL, SIGKILL);
-  }
-
-  private static boolean hasItsOwnPids(ContainerPlan container) {
-    return !container.sandbox().sharedPid() && !container.sharesHostPid();
+    kill(container, KillWho.ALL, SIGKILL);
   }
 
   /**
