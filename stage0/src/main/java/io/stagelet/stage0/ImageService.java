@@ -279,7 +279,16 @@ public final class ImageService implements AutoCloseable {
     LOG.info("Pulling {}", reference);
     long start = System.nanoTime();
     try {
-      Image image = pull.run(reference, credentials, listener, mayFinish);
+      PullLog log = new PullLog(reference, System::nanoTime);
+      Image image =
+          pull.run(
+              reference,
+              credentials,
+              event -> {
+                log.on(event);
+                listener.on(event);
+              },
+              mayFinish);
       LOG.info(
           "Pulled {} ({}) in {} ms",
           reference,
