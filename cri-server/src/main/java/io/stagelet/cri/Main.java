@@ -6,6 +6,7 @@ import io.stagelet.journal.JournalLoggers;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;
 
@@ -51,6 +52,7 @@ public final class Main {
 
     @Override
     public Integer call() throws InterruptedException {
+      CountDownLatch closed = new CountDownLatch(1);
       Configuration configuration = ConfigurationReader.read(config);
       JournalLoggers.use(configuration.log());
       // gRPC and the JDK log by java.util.logging
@@ -62,19 +64,24 @@ public final class Main {
             .addShutdownHook(
                 new Thread(() -> {
                   main.interrupt();
-                  joined(main);
+                  await(closed);
                 }));
         server.serve();
       } catch (InterruptedException asked) {
         return 0;
+      } finally {
+        closed.countDown();
       }
       return 0;
     }
 
-    /** The virtual machine ends when its hooks have: the server is taken apart first. */
-    private static void joined(Thread main) {
+    /**
+     * The virtual machine ends when its hooks have: the server is taken apart first. The main
+     * thread itself cannot be waited for, as it asks the virtual machine to end as well.
+     */
+    private static void await(CountDownLatch closed) {
       try {
-        main.join();
+        closed.await();
       } catch (InterruptedException interrupted) {
         Thread.currentThread().interrupt();
       }
