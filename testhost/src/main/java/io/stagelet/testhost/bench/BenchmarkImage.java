@@ -1,5 +1,6 @@
 package io.stagelet.testhost.bench;
 
+import com.github.luben.zstd.ZstdOutputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -20,8 +21,8 @@ import java.util.Random;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * An image of so many layers of so many bytes, packed with gzip; its files are as compressible as
- * programs are. Pushed to the machine's registry.
+ * An image of so many layers of so many bytes, packed with gzip or zstd; its files are as
+ * compressible as programs are. Pushed to the machine's registry.
  */
 final class BenchmarkImage {
   private static final int FILE = 1 << 20;
@@ -29,9 +30,11 @@ final class BenchmarkImage {
 
   private final String registry;
   private final String repository;
+  private final boolean zstd;
   private final HttpClient client = HttpClient.newHttpClient();
 
-  BenchmarkImage(String registry, String repository) {
+  BenchmarkImage(String registry, String repository, boolean zstd) {
+    this.zstd = zstd;
     this.registry = registry;
     this.repository = repository;
   }
@@ -47,7 +50,10 @@ final class BenchmarkImage {
         String digest = digest(file);
         upload(digest, HttpRequest.BodyPublishers.ofFile(file));
         descriptors.add(
-            descriptor("application/vnd.oci.image.layer.v1.tar+gzip", digest, Files.size(file)));
+            descriptor(
+                "application/vnd.oci.image.layer.v1.tar+" + (zstd ? "zstd" : "gzip"),
+                digest,
+                Files.size(file)));
       } finally {
         Files.delete(file);
       }
@@ -117,11 +123,12 @@ final class BenchmarkImage {
   }
 
   /** Writes a layer of about so many packed bytes; answers the digest of its archive. */
-  private static String pack(Path file, int layer, long packedBytes) throws IOException {
+  private String pack(Path file, int layer, long packedBytes) throws IOException {
     MessageDigest hash = sha256();
     Random random = new Random(layer + 1);
     try (OutputStream stored = Files.newOutputStream(file);
-        OutputStream packed = new GZIPOutputStream(stored, 1 << 16)) {
+        OutputStream packed =
+            zstd ? new ZstdOutputStream(stored) : new GZIPOutputStream(stored, 1 << 16)) {
       for (int number = 0; Files.size(file) < packedBytes; number++) {
         int size = (int) Math.min(FILE, Math.max(TAR_BLOCK, packedBytes * 2));
         byte[] content = content(random, size);
