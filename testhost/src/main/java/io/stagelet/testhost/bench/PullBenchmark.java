@@ -5,6 +5,9 @@ import io.stagelet.cri.v1.ContainerMetadata;
 import io.stagelet.cri.v1.CreateContainerRequest;
 import io.stagelet.cri.v1.ImageSpec;
 import io.stagelet.cri.v1.LinuxPodSandboxConfig;
+import io.stagelet.cri.v1.LinuxSandboxSecurityContext;
+import io.stagelet.cri.v1.NamespaceMode;
+import io.stagelet.cri.v1.NamespaceOption;
 import io.stagelet.cri.v1.PodSandboxConfig;
 import io.stagelet.cri.v1.PodSandboxMetadata;
 import io.stagelet.cri.v1.PullImageRequest;
@@ -116,7 +119,14 @@ public final class PullBenchmark {
                     .setNamespace("bench")
                     .setUid(UUID.randomUUID().toString()))
             .setLogDirectory("/var/log/pods/bench_pull")
-            .setLinux(LinuxPodSandboxConfig.newBuilder().setCgroupParent("bench.slice"))
+            .setLinux(
+                LinuxPodSandboxConfig.newBuilder()
+                    .setCgroupParent("bench.slice")
+                    // no network is needed, nor measured
+                    .setSecurityContext(
+                        LinuxSandboxSecurityContext.newBuilder()
+                            .setNamespaceOptions(
+                                NamespaceOption.newBuilder().setNetwork(NamespaceMode.NODE))))
             .build();
     String sandbox =
         cri.runtime()
