@@ -23,6 +23,8 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -49,6 +51,7 @@ final class ContainerLifecycle {
   private static final Duration KILL_GRACE = Duration.ofSeconds(60);
 
   private static final int EXIT_CANNOT_START = 128;
+  private static final String VOLUMES = "volumes";
   private static final int EXIT_UNKNOWN = 255;
 
   private record Key(SandboxId sandbox, String name, int attempt) {}
@@ -134,16 +137,23 @@ final class ContainerLifecycle {
       undo.push("delete " + places.directory(), () -> DurableFiles.deleteTree(places.directory()));
       directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
       undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
-      rootFilesystems.mount(image, places.rootfs(), state.resolve("upper"), state.resolve("work"));
+      rootFilesystems.mount(
+          image,
+          places.rootfs(),
+          state.resolve("upper"),
+          state.resolve("work"),
+          sandbox.plan().ids());
       ContainerRecord record =
           planner.record(
               id,
-              request,
+              request.with(mountVolumes(request, sandbox, places.directory(), undo)),
               image,
               sandbox.record(),
               files.mounts(sandbox.id()),
               places,
+              targetUnit(request, sandbox),
               clock.instant());
+      undo.push("forget " + id.shortened(), () -> sandbox.stage1().removeContainer(record.plan()));
       sandbox.stage1().prepareContainer(record.plan());
       records.store(record);
       Container container = new Container(record, sandbox);
@@ -157,6 +167,58 @@ final class ContainerLifecycle {
                   .log("container {} is made ({})", request.name(), id.shortened()));
       return container;
     }
+  }
+
+  /** Mounts the image volumes, and gives all mounts back with the places where they are. */
+  private List<ContainerRecord.MountRecord> mountVolumes(
+      ContainerRequest request, Sandbox sandbox, Path directory, CleanupStack undo) {
+    List<ContainerRecord.MountRecord> mounts = new ArrayList<>();
+    for (ContainerRecord.MountRecord mount : request.mounts()) {
+      if (mount.image().isEmpty()) {
+        mounts.add(mount);
+        continue;
+      }
+      ContainerRecord.ImageVolume volume = mount.image().get();
+      Image image =
+          images
+              .find(volume.image())
+              .orElseThrow(() ->
+                  new StageletException(
+                      ErrorCode.NOT_FOUND,
+                      "ImageVolumeMountFailed: the image %s, to be mounted at %s of container %s, is not here; pull it first"
+                          .formatted(volume.image(), mount.containerPath(), request.name())));
+      Path target = directory.resolve(VOLUMES).resolve(String.valueOf(mounts.size()));
+      directories(directory.resolve(VOLUMES));
+      undo.push("unmount " + target, () -> rootFilesystems.unmount(target));
+      rootFilesystems.mountReadOnly(image, target, volume.subPath(), sandbox.plan().ids());
+      mounts.add(
+          mount.at(
+              target.toString(),
+              Optional.of(
+                  new ContainerRecord.ImageVolume(
+                      volume.image(),
+                      volume.userImage(),
+                      image.id().toString(),
+                      volume.subPath()))));
+    }
+    return mounts;
+  }
+
+  private Optional<String> targetUnit(ContainerRequest request, Sandbox sandbox) {
+    if (request.security().pid() != SandboxRequest.NamespaceMode.TARGET) {
+      return Optional.empty();
+    }
+    String id = request.security().targetContainer();
+    return Optional.of(
+        pods.findContainer(id)
+            .filter(target -> target.sandbox() == sandbox)
+            .filter(target -> target.record().life() instanceof ContainerRecord.Running)
+            .orElseThrow(() ->
+                new StageletException(
+                    ErrorCode.INVALID_ARGUMENT,
+                    "container %s is to share the processes of container '%s', which is not a running one of its pod"
+                        .formatted(request.name(), id)))
+            .unit());
   }
 
   private static Container joined(Container earlier, ContainerRequest request) {
@@ -239,6 +301,25 @@ final class ContainerLifecycle {
     relay.openTerminal(output(container), master);
   }
 
+  /** Changes what it may use; what is not said stays as it is. */
+  void update(Container container, ContainerPlan.Resources resources) {
+    locked(
+        container.sandbox(),
+        () -> {
+          if (container.record().life() instanceof ContainerRecord.Exited) {
+            throw new StageletException(
+                ErrorCode.FAILED_PRECONDITION,
+                "the resources of container %s cannot be changed: it has ended"
+                    .formatted(container.id().shortened()));
+          }
+          ContainerPlan changed =
+              container.plan().with(container.plan().resources().changedBy(resources));
+          container.stage1().update(changed);
+          become(container, container.record().with(changed));
+          return container;
+        });
+  }
+
   /**
    * Asks it to end, and kills it when it has not after {@code timeout}; zero kills at once. Returns
    * when it has ended and its end is on disk. Fine when it has ended already.
@@ -315,6 +396,10 @@ final class ContainerLifecycle {
     inputs.forget(plan.id().value());
     relay.discard(plan.id().value());
     rootFilesystems.unmount(plan.rootfs());
+    plan.mounts().stream()
+        .map(ContainerPlan.Mount::source)
+        .filter(source -> source.startsWith(plan.directory().resolve(VOLUMES)))
+        .forEach(rootFilesystems::unmount);
     DurableFiles.deleteTree(plan.directory());
     records.delete(plan.id());
   }

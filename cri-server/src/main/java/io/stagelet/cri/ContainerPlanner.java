@@ -35,9 +35,11 @@ final class ContainerPlanner {
 
   private final Capabilities capabilities;
   private final SeccompDefault seccompDefault;
+  private final AppArmor appArmor;
 
-  ContainerPlanner(Capabilities capabilities, SeccompDefault seccompDefault) {
+  ContainerPlanner(Capabilities capabilities, SeccompDefault seccompDefault, AppArmor appArmor) {
     this.capabilities = capabilities;
+    this.appArmor = appArmor;
     this.seccompDefault = seccompDefault;
   }
 
@@ -49,6 +51,7 @@ final class ContainerPlanner {
    *
    * @param sandboxFiles the files of the sandbox that are mounted where kubelet mounts nothing of
    *     its own
+   * @param targetUnit the unit of the container whose processes it sees, if it does
    * @throws StageletException {@code INVALID_ARGUMENT} or {@code UNIMPLEMENTED} with what cannot be
    *     had
    */
@@ -59,14 +62,13 @@ final class ContainerPlanner {
       SandboxRecord sandbox,
       List<ContainerRecord.MountRecord> sandboxFiles,
       Places places,
+      Optional<String> targetUnit,
       Instant now) {
-    refuseWhatIsNotBuilt(request);
     ImageConfig config = image.config();
     String stopSignal =
         firstNonEmpty(request.stopSignal(), config.stopSignal(), DEFAULT_STOP_SIGNAL);
     ContainerRequest.Security security = request.security();
     SandboxPlan sandboxPlan = sandbox.plan();
-    boolean sharesHostPid = security.pid() == SandboxRequest.NamespaceMode.NODE;
     ContainerPlan plan =
         new ContainerPlan(
             id,
@@ -84,7 +86,7 @@ final class ContainerPlanner {
                 capabilities.ambient(security),
                 security.privileged() ? List.of() : security.maskedPaths(),
                 security.privileged() ? List.of() : security.readOnlyPaths(),
-                Optional.empty(),
+                security.privileged() ? Optional.empty() : appArmor.profile(security.apparmor()),
                 Optional.empty(),
                 Optional.empty(),
                 seccomp(security)),
@@ -94,7 +96,17 @@ final class ContainerPlanner {
             request.stdin() && !request.terminal() ? Optional.of(places.stdin()) : Optional.empty(),
             Signals.number(stopSignal),
             grace(request.annotations()),
-            sharesHostPid);
+            new ContainerPlan.Pids(
+                switch (security.pid()) {
+                  case POD ->
+                      sandboxPlan.sharedPid()
+                          ? ContainerPlan.Pids.Sharing.POD
+                          : ContainerPlan.Pids.Sharing.OWN;
+                  case CONTAINER -> ContainerPlan.Pids.Sharing.OWN;
+                  case NODE -> ContainerPlan.Pids.Sharing.HOST;
+                  case TARGET -> ContainerPlan.Pids.Sharing.TARGET;
+                },
+                targetUnit));
     return new ContainerRecord(
         plan,
         request.attempt(),
@@ -109,24 +121,6 @@ final class ContainerPlanner {
         request.annotations(),
         now,
         new ContainerRecord.Created());
-  }
-
-  private static void refuseWhatIsNotBuilt(ContainerRequest request) {
-    if (request.security().selinux()) {
-      throw unsupported(request, "an SELinux label");
-    }
-    if (request.security().apparmor().kind() == ContainerRequest.Profile.Kind.LOCALHOST) {
-      throw unsupported(request, "an AppArmor profile");
-    }
-    if (request.security().pid() == SandboxRequest.NamespaceMode.TARGET) {
-      throw unsupported(request, "the PID namespace of another container");
-    }
-  }
-
-  private static StageletException unsupported(ContainerRequest request, String what) {
-    return new StageletException(
-        ErrorCode.UNIMPLEMENTED,
-        "container %s asks for %s, which is not built yet".formatted(request.name(), what));
   }
 
   private static ExecPlan process(
@@ -198,7 +192,9 @@ final class ContainerPlanner {
                 request.security().readOnlyRootfs(),
                 false,
                 false,
-                file.propagation()));
+                file.propagation(),
+                file.mapped(),
+                Optional.empty()));
       }
     }
     wanted.addAll(request.mounts());
@@ -229,7 +225,8 @@ final class ContainerPlanner {
         mount.containerPath(),
         mount.readOnly(),
         mount.recursiveReadOnly(),
-        propagation);
+        propagation,
+        mount.mapped());
   }
 
   /**

@@ -101,6 +101,8 @@ final class CriServer implements AutoCloseable {
     SandboxFiles files = new SandboxFiles(records);
     Cni cni =
         new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
+    AppArmor appArmor = new AppArmor();
+    appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
         new ContainerLifecycle(
             configuration,
@@ -111,13 +113,22 @@ final class CriServer implements AutoCloseable {
             relay,
             inputs,
             new ContainerPlanner(
-                new Capabilities(capabilityBound()), new SeccompDefault(machine())),
+                new Capabilities(capabilityBound()), new SeccompDefault(machine()), appArmor),
             files,
             ids,
             clock);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
-            configuration, handlers, pods, records, files, cni, containers, ids, clock);
+            configuration,
+            handlers,
+            pods,
+            records,
+            files,
+            cni,
+            containers,
+            ids,
+            clock,
+            images.rootFilesystems().mapsIds());
     Recovery recovery =
         new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
     // listening comes first: what changes while the recovery reads is then looked at again

@@ -48,6 +48,10 @@ import io.stagelet.cri.v1.StopContainerRequest;
 import io.stagelet.cri.v1.StopContainerResponse;
 import io.stagelet.cri.v1.StopPodSandboxRequest;
 import io.stagelet.cri.v1.StopPodSandboxResponse;
+import io.stagelet.cri.v1.UpdateContainerResourcesRequest;
+import io.stagelet.cri.v1.UpdateContainerResourcesResponse;
+import io.stagelet.cri.v1.UpdatePodSandboxResourcesRequest;
+import io.stagelet.cri.v1.UpdatePodSandboxResourcesResponse;
 import io.stagelet.cri.v1.UpdateRuntimeConfigRequest;
 import io.stagelet.cri.v1.UpdateRuntimeConfigResponse;
 import io.stagelet.cri.v1.VersionRequest;
@@ -369,6 +373,37 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
                       .map(ProtoContainer::listed)
                       .toList())
               .build();
+        });
+  }
+
+  @Override
+  public void updateContainerResources(
+      UpdateContainerResourcesRequest request,
+      StreamObserver<UpdateContainerResourcesResponse> observer) {
+    GrpcErrors.answer(
+        "UpdateContainerResources",
+        observer,
+        () -> {
+          containers.update(
+              pods.container(request.getContainerId()),
+              ProtoContainer.resources(request.getLinux()));
+          return UpdateContainerResourcesResponse.getDefaultInstance();
+        });
+  }
+
+  /**
+   * kubelet has changed the pod's slice itself before it tells; nothing of the pod's unit follows.
+   */
+  @Override
+  public void updatePodSandboxResources(
+      UpdatePodSandboxResourcesRequest request,
+      StreamObserver<UpdatePodSandboxResourcesResponse> observer) {
+    GrpcErrors.answer(
+        "UpdatePodSandboxResources",
+        observer,
+        () -> {
+          var _ = pods.sandbox(request.getPodSandboxId());
+          return UpdatePodSandboxResourcesResponse.getDefaultInstance();
         });
   }
 

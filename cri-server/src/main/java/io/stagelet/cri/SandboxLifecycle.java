@@ -31,6 +31,7 @@ final class SandboxLifecycle {
   private final ContainerLifecycle containers;
   private final Ids ids;
   private final Clock clock;
+  private final boolean mapsIds;
   private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
 
   SandboxLifecycle(
@@ -42,7 +43,8 @@ final class SandboxLifecycle {
       Cni cni,
       ContainerLifecycle containers,
       Ids ids,
-      Clock clock) {
+      Clock clock,
+      boolean mapsIds) {
     this.configuration = configuration;
     this.handlers = handlers;
     this.pods = pods;
@@ -52,6 +54,7 @@ final class SandboxLifecycle {
     this.containers = containers;
     this.ids = ids;
     this.clock = clock;
+    this.mapsIds = mapsIds;
   }
 
   /**
@@ -72,6 +75,18 @@ final class SandboxLifecycle {
   private Sandbox make(SandboxRequest request) {
     String handler = handlers.choose(request);
     Stage1 stage1 = handlers.stage1(handler);
+    if (request.ids().isPresent()
+        && !(stage1.features().contains(Stage1.Feature.USER_NAMESPACES) && mapsIds)) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "pod %s wants a user namespace, which handler '%s' cannot give it: %s"
+              .formatted(
+                  request.key(),
+                  handler,
+                  mapsIds
+                      ? "its runtime knows no idmapped mounts"
+                      : "the image store's filesystem cannot be mounted with other ids"));
+    }
     SandboxPlan plan = plan(request);
     Optional<CniAttachment> network =
         plan.networkNamespace().map(_ -> cni.planned(cni.network(), request.portMappings()));
@@ -209,9 +224,6 @@ final class SandboxLifecycle {
   }
 
   private SandboxPlan plan(SandboxRequest request) {
-    if (request.userNamespace()) {
-      throw unsupported("a user namespace for the pod");
-    }
     if (request.pid() == SandboxRequest.NamespaceMode.TARGET) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT, "a sandbox's PID namespace cannot be another container's");
@@ -232,7 +244,8 @@ final class SandboxLifecycle {
         request.ipc() == SandboxRequest.NamespaceMode.NODE,
         request.pid() == SandboxRequest.NamespaceMode.POD,
         request.sysctls(),
-        SHM_SIZE);
+        SHM_SIZE,
+        request.ids());
   }
 
   /**
@@ -266,9 +279,5 @@ final class SandboxLifecycle {
   private static Cni.Target target(SandboxRecord record) {
     return new Cni.Target(
         record.plan().id().value(), record.plan().networkNamespace().orElseThrow(), record.key());
-  }
-
-  private static StageletException unsupported(String what) {
-    return new StageletException(ErrorCode.UNIMPLEMENTED, what + " is not built yet");
   }
 }

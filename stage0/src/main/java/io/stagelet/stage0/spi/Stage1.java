@@ -66,6 +66,14 @@ public interface Stage1 extends AutoCloseable {
    */
   void startContainer(ContainerPlan container, IntConsumer terminal);
 
+  /**
+   * Changes what the container may use, at once when it runs; {@link ContainerPlan#resources()} are
+   * the new ones.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} when one cannot be changed, or not to this
+   */
+  void update(ContainerPlan container);
+
   /** Sends a signal to the container's first process; fine when it has ended. */
   void signal(ContainerPlan container, int signal);
 

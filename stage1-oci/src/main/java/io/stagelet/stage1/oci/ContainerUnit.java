@@ -153,7 +153,7 @@ final class ContainerUnit {
     return List.of(UnitProperty.devicePolicy(DevicePolicy.CLOSED), UnitProperty.deviceAllow(rules));
   }
 
-  private static List<UnitProperty> limits(ContainerPlan.Resources resources) {
+  static List<UnitProperty> limits(ContainerPlan.Resources resources) {
     List<UnitProperty> limits = new ArrayList<>();
     // kubelet limits the pod's slice; systemd's own default would be a limit nobody asked for
     limits.add(UnitProperty.tasksMax(UnitProperty.INFINITY));

@@ -71,7 +71,9 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public Set<Feature> features() {
-    return Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
+    return runtime.mapsIds()
+        ? Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS, Feature.USER_NAMESPACES)
+        : Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
   }
 
   @Override
@@ -104,7 +106,13 @@ final class OciStage1 implements Stage1 {
             "shm",
             sharedMemory,
             Set.of(MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES, MountFlag.NO_EXEC),
-            "mode=1777,size=" + sandbox.shmSize());
+            "mode=1777,size=%d%s"
+                .formatted(
+                    sandbox.shmSize(),
+                    sandbox
+                        .ids()
+                        .map(ids -> ",uid=%d,gid=%d".formatted(ids.user(0), ids.group(0)))
+                        .orElse("")));
       }
       undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
       units.start(SandboxUnit.of(sandbox, init), JOB_TIMEOUT);
@@ -120,15 +128,19 @@ final class OciStage1 implements Stage1 {
     if (pins.isEmpty()) {
       return;
     }
-    Namespaces.create(
-        pins,
+    Namespaces.SetUp setUp =
         () -> {
           sandbox.hostname().ifPresent(Namespaces::hostname);
           if (pins.containsKey(Namespaces.Kind.NETWORK)) {
             Namespaces.loopbackUp();
           }
           sandbox.sysctls().forEach(Namespaces::sysctl);
-        });
+        };
+    if (sandbox.ids().isPresent()) {
+      Namespaces.createMapped(sandbox.ids().get(), pins, setUp);
+    } else {
+      Namespaces.create(pins, setUp);
+    }
   }
 
   /**
@@ -177,8 +189,31 @@ final class OciStage1 implements Stage1 {
   @Override
   public void prepareContainer(ContainerPlan container) {
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
+    container.pids().unit().ifPresent(unit -> pinPids(UnitName.of(unit), container));
     write(container.directory().resolve("config.json"), spec.config(container, cgroup));
     directory(runtime.root());
+  }
+
+  /** The target may end before this container starts: its namespace must not, or be another's. */
+  private void pinPids(UnitName target, ContainerPlan container) {
+    int pid = units.status(target).map(UnitStatus::mainPid).orElse(0);
+    if (pid == 0) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "container %s is to share the processes of %s, which does not run"
+              .formatted(container.name(), target));
+    }
+    Path pin = SandboxNamespaces.targetPid(container);
+    write(pin, new byte[0]);
+    Mounts.bind(Path.of("/proc", String.valueOf(pid), "ns", "pid"), pin);
+  }
+
+  @Override
+  public void update(ContainerPlan container) {
+    if (state(container) instanceof ContainerState.Running) {
+      units.setProperties(
+          ContainerUnit.name(container), ContainerUnit.limits(container.resources()));
+    }
   }
 
   /**
@@ -341,6 +376,9 @@ final class OciStage1 implements Stage1 {
     }
     stopUnit(ContainerUnit.name(container));
     runtime.forget(container.id().value());
+    if (container.pids().unit().isPresent()) {
+      Namespaces.unpin(SandboxNamespaces.targetPid(container));
+    }
   }
 
   private void stopUnit(UnitName unit) {
