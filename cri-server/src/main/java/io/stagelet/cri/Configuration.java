@@ -17,6 +17,8 @@ import java.util.Optional;
  * @param cniConfigurationDirectory where the network's configuration is
  * @param cniBinaryDirectories where its plugins are, the first found wins
  * @param defaultHandler runs pods that ask for none
+ * @param insecureRegistries hosts that may speak plain HTTP
+ * @param pinnedImages names of images that kubelet does not collect, with {@code *}
  * @param output what the journal is told with the output of containers, and which journal
  * @param log how much stagelet itself says
  */
@@ -29,12 +31,14 @@ record Configuration(
     String defaultHandler,
     Map<String, Handler> handlers,
     List<String> insecureRegistries,
+    List<String> pinnedImages,
     Output output,
     LogLevels log) {
   Configuration {
     cniBinaryDirectories = List.copyOf(cniBinaryDirectories);
     handlers = Map.copyOf(handlers);
     insecureRegistries = List.copyOf(insecureRegistries);
+    pinnedImages = List.copyOf(pinnedImages);
   }
 
   /**
@@ -76,6 +80,7 @@ record Configuration(
         Map.of(
             "crun", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK),
             "runc", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK)),
+        List.of(),
         List.of(),
         new Output(List.of(), Optional.empty()),
         LogLevels.defaults());

@@ -38,6 +38,9 @@ import org.slf4j.event.Level;
  *   [registries]
  *   insecure = []                 # hosts to speak plain http to
  *
+ *   [images]
+ *   pinned = []                   # names, with *, of images that kubelet does not collect
+ *
  *   [handlers.crun]
  *   stage1 = "oci"
  *   annotation = true             # whether a pod may pick it by the annotation stagelet.io/stage1
@@ -62,6 +65,7 @@ final class ConfigurationReader {
           "default-handler",
           "cni",
           "registries",
+          "images",
           "handlers",
           "output",
           "log");
@@ -118,6 +122,7 @@ final class ConfigurationReader {
     unknown(root, "", KEYS);
     JsonNode cni = table(root, "cni", Set.of("conf-dir", "bin-dirs"));
     JsonNode registries = table(root, "registries", Set.of("insecure"));
+    JsonNode images = table(root, "images", Set.of("pinned"));
     Map<String, Configuration.Handler> handlers =
         root.has("handlers") ? handlers(root.get("handlers")) : defaults.handlers();
     String defaultHandler =
@@ -139,6 +144,7 @@ final class ConfigurationReader {
         handlers,
         strings(registries, "insecure", "registries.insecure")
             .orElse(defaults.insecureRegistries()),
+        strings(images, "pinned", "images.pinned").orElse(defaults.pinnedImages()),
         output(root),
         log(root, defaults.log()));
   }

@@ -34,9 +34,11 @@ final class ContainerPlanner {
   private static final int DATABASE_LIMIT = 4 << 20;
 
   private final Capabilities capabilities;
+  private final SeccompDefault seccompDefault;
 
-  ContainerPlanner(Capabilities capabilities) {
+  ContainerPlanner(Capabilities capabilities, SeccompDefault seccompDefault) {
     this.capabilities = capabilities;
+    this.seccompDefault = seccompDefault;
   }
 
   /** Where a container's things are: all exist, and the root filesystem is mounted. */
@@ -252,16 +254,13 @@ final class ContainerPlanner {
     return request.security().privileged() ? HostDevices.all(Path.of("/dev")) : request.devices();
   }
 
-  private static Optional<String> seccomp(ContainerRequest.Security security) {
+  private Optional<String> seccomp(ContainerRequest.Security security) {
     if (security.privileged()) {
       return Optional.empty();
     }
     return switch (security.seccomp().kind()) {
       case UNCONFINED -> Optional.empty();
-      case RUNTIME_DEFAULT ->
-          throw new StageletException(
-              ErrorCode.UNIMPLEMENTED,
-              "the seccomp profile RuntimeDefault is not built yet; use Unconfined or a profile of the host (Localhost)");
+      case RUNTIME_DEFAULT -> Optional.of(seccompDefault.profile(capabilities.of(security)));
       case LOCALHOST -> {
         try {
           yield Optional.of(Files.readString(Path.of(security.seccomp().path())));

@@ -9,8 +9,9 @@ import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.ImageService;
-import io.stagelet.stage0.RegistryEndpoints;
-import io.stagelet.stage0.RegistrySettings;
+import io.stagelet.stage0.ImageSettings;
+import io.stagelet.stage0.Registries;
+import io.stagelet.stage0.RegistryFiles;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.InheritedDescriptor;
@@ -78,8 +79,11 @@ final class CriServer implements AutoCloseable {
             "the image service",
             new ImageService(
                 store,
-                RegistrySettings.defaults(),
-                RegistryEndpoints.named(Set.copyOf(configuration.insecureRegistries())),
+                ImageSettings.defaults().withPinned(configuration.pinnedImages()),
+                Registries.of(
+                    RegistryFiles.system(environment),
+                    Set.copyOf(configuration.insecureRegistries()),
+                    environment),
                 clock));
     Handlers handlers =
         part(
@@ -99,7 +103,7 @@ final class CriServer implements AutoCloseable {
             images,
             images.rootFilesystems(),
             relay,
-            new ContainerPlanner(new Capabilities(lastCapability())),
+            new ContainerPlanner(new Capabilities(lastCapability()), new SeccompDefault(machine())),
             files,
             ids,
             clock);
@@ -165,6 +169,12 @@ final class CriServer implements AutoCloseable {
             ErrorCode.UNIMPLEMENTED, "the server shares no " + type.getName());
       }
     };
+  }
+
+  /** As {@code uname -m} says it. */
+  private static String machine() {
+    String architecture = System.getProperty("os.arch", "");
+    return architecture.equals("amd64") ? "x86_64" : architecture;
   }
 
   private static int lastCapability() {

@@ -4,6 +4,7 @@ import io.grpc.stub.StreamObserver;
 import io.stagelet.cri.v1.AuthConfig;
 import io.stagelet.cri.v1.FilesystemIdentifier;
 import io.stagelet.cri.v1.FilesystemUsage;
+import io.stagelet.cri.v1.ImageFilter;
 import io.stagelet.cri.v1.ImageFsInfoRequest;
 import io.stagelet.cri.v1.ImageFsInfoResponse;
 import io.stagelet.cri.v1.ImageServiceGrpc;
@@ -17,6 +18,8 @@ import io.stagelet.cri.v1.PullImageRequest;
 import io.stagelet.cri.v1.PullImageResponse;
 import io.stagelet.cri.v1.RemoveImageRequest;
 import io.stagelet.cri.v1.RemoveImageResponse;
+import io.stagelet.cri.v1.StreamImagesRequest;
+import io.stagelet.cri.v1.StreamImagesResponse;
 import io.stagelet.cri.v1.UInt64Value;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -26,14 +29,14 @@ import io.stagelet.stage0.ImageFsUsage;
 import io.stagelet.stage0.ImageReference;
 import io.stagelet.stage0.ImageService;
 import io.stagelet.stage0.PullListener;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.util.Base64;
 import java.util.List;
 
 /** CRI's ImageService. */
 final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
+  private static final int IMAGES_IN_A_PIECE = 500;
+
   private final ImageService images;
   private final Path store;
   private final Clock clock;
@@ -52,8 +55,8 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
         () -> {
           Image image =
               images.pull(
-                  ImageReference.parse(request.getImage().getImage()),
-                  credentials(request.getAuth()),
+                  named(request.getImage()),
+                  credentials(request.getAuth(), request.getImage().getImage()),
                   PullListener.NONE);
           return PullImageResponse.newBuilder().setImageRef(image.id().toString()).build();
         });
@@ -64,13 +67,34 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
     GrpcErrors.answer(
         "ListImages",
         observer,
+        () ->
+            ListImagesResponse.newBuilder()
+                .addAllImages(listed(request.getFilter()).stream().map(ImageRpc::image).toList())
+                .build());
+  }
+
+  private List<Image> listed(ImageFilter filter) {
+    String wanted = filter.getImage().getImage();
+    return wanted.isEmpty() ? images.list() : images.find(wanted).stream().toList();
+  }
+
+  /** In pieces that each fit into a message, however many there are. */
+  @Override
+  public void streamImages(
+      StreamImagesRequest request, StreamObserver<StreamImagesResponse> observer) {
+    GrpcErrors.answer(
+        "StreamImages",
+        observer,
         () -> {
-          String wanted = request.getFilter().getImage().getImage();
-          List<Image> listed =
-              wanted.isEmpty() ? images.list() : images.find(wanted).stream().toList();
-          return ListImagesResponse.newBuilder()
-              .addAllImages(listed.stream().map(ImageRpc::image).toList())
-              .build();
+          StreamImagesResponse.Builder piece = StreamImagesResponse.newBuilder();
+          for (Image image : listed(request.getFilter())) {
+            piece.addImages(image(image));
+            if (piece.getImagesCount() == IMAGES_IN_A_PIECE) {
+              observer.onNext(piece.build());
+              piece.clear();
+            }
+          }
+          return piece.build();
         });
   }
 
@@ -144,6 +168,7 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
             .addAllRepoTags(image.tags())
             .addAllRepoDigests(image.digests())
             .setSize(image.size())
+            .setPinned(image.pinned())
             .setSpec(ImageSpec.newBuilder().setImage(image.id().toString()));
     String user = image.config().user().split(":", 2)[0];
     if (user.matches("[0-9]{1,18}")) {
@@ -157,7 +182,10 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
   }
 
   /** {@code auth} is user and password with a colon between them, in Base64. */
-  private static Credentials credentials(AuthConfig auth) {
+  private static Credentials credentials(AuthConfig auth, String image) {
+    if (!auth.getServerAddress().isEmpty() && !isOf(auth.getServerAddress(), image)) {
+      return Credentials.none();
+    }
     if (!auth.getRegistryToken().isEmpty()) {
       return new Credentials.RegistryToken(auth.getRegistryToken());
     }
@@ -170,18 +198,15 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
     if (auth.getAuth().isEmpty()) {
       return Credentials.none();
     }
-    try {
-      String[] parts =
-          new String(Base64.getDecoder().decode(auth.getAuth()), StandardCharsets.UTF_8)
-              .split(":", 2);
-      if (parts.length == 2) {
-        return new Credentials.Basic(parts[0], parts[1].replaceAll("\0+$", ""));
-      }
-    } catch (IllegalArgumentException notBase64) {
-      throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "the image pull's auth is not Base64", notBase64);
-    }
-    throw new StageletException(
-        ErrorCode.INVALID_ARGUMENT, "the image pull's auth has no colon between user and password");
+    return Credentials.basic(auth.getAuth());
+  }
+
+  /** Credentials of another registry must not be shown to this one. */
+  private static boolean isOf(String server, String image) {
+    String host = server.replaceFirst("^https?://", "").replaceFirst("/.*$", "");
+    String domain = ImageReference.parse(image).domain();
+    return host.equals(domain)
+        || (domain.equals("docker.io")
+            && (host.equals("index.docker.io") || host.equals("registry-1.docker.io")));
   }
 }

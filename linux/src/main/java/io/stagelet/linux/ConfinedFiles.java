@@ -2,9 +2,11 @@ package io.stagelet.linux;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 
 /**
@@ -43,6 +45,76 @@ public final class ConfinedFiles {
         calls.closeDescriptor(tree);
       }
     }
+  }
+
+  /**
+   * Whether {@code path} is a directory, following links inside of {@code root}; empty when there
+   * is nothing, or something that is neither a directory nor a regular file.
+   */
+  public static Optional<Boolean> isDirectory(Path root, String path) {
+    try (FileCalls calls = new FileCalls()) {
+      int tree = calls.openat(FileCalls.AT_FDCWD, raw(root.toString()), FileCalls.O_PATH, 0);
+      if (tree < 0) {
+        throw new SystemCallException("open", root.toString(), -tree);
+      }
+      try {
+        int found = calls.openInRoot(tree, raw(path), FileCalls.O_PATH);
+        if (found < 0) {
+          return absent(root.resolve(path), -found).map(text -> false);
+        }
+        try {
+          int kind = calls.status(found, "").mode() & FileCalls.S_IFMT;
+          return kind == FileCalls.S_IFDIR || kind == FileCalls.S_IFREG
+              ? Optional.of(kind == FileCalls.S_IFDIR)
+              : Optional.empty();
+        } finally {
+          calls.closeDescriptor(found);
+        }
+      } finally {
+        calls.closeDescriptor(tree);
+      }
+    }
+  }
+
+  /**
+   * Opens a regular file for reading.
+   *
+   * @param path relative to {@code root}, raw: one char per byte
+   * @return empty when it is not there, or something else than a regular file
+   */
+  public static Optional<FileChannel> openRaw(Path root, String path) {
+    try (FileCalls calls = new FileCalls()) {
+      int tree = calls.openat(FileCalls.AT_FDCWD, raw(root.toString()), FileCalls.O_PATH, 0);
+      if (tree < 0) {
+        throw new SystemCallException("open", root.toString(), -tree);
+      }
+      try {
+        int file = calls.openInRoot(tree, path, FileCalls.O_RDONLY | FileCalls.O_NONBLOCK);
+        if (file < 0) {
+          var _ = absent(root, -file);
+          return Optional.empty();
+        }
+        try {
+          Path descriptor = Path.of("/proc/self/fd", String.valueOf(file));
+          return Files.isRegularFile(descriptor)
+              ? Optional.of(FileChannel.open(descriptor, StandardOpenOption.READ))
+              : Optional.empty();
+        } catch (IOException failure) {
+          throw new StageletException(
+              ErrorCode.INTERNAL,
+              "could not read a file of %s: %s".formatted(root, StageletException.reason(failure)),
+              failure);
+        } finally {
+          calls.closeDescriptor(file);
+        }
+      } finally {
+        calls.closeDescriptor(tree);
+      }
+    }
+  }
+
+  private static String raw(String text) {
+    return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
   }
 
   private static Optional<String> absent(Path path, int errno) {

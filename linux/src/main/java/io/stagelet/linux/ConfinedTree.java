@@ -71,6 +71,7 @@ public final class ConfinedTree implements AutoCloseable {
   private final long asideMark = System.nanoTime();
   private int removed;
   private boolean opaqueRoot;
+  private boolean replaced;
 
   private ConfinedTree(Path root, FileCalls calls, int rootFd) {
     this.root = root;
@@ -494,8 +495,14 @@ public final class ConfinedTree implements AutoCloseable {
     parents.clear();
   }
 
+  /** Whether something was written and then replaced: {@link #room} is an estimate then. */
+  public boolean replaced() {
+    return replaced;
+  }
+
   /** Removes what is there under this name, so that something else can take its place. */
   private void remove(int parent, TreePath path) {
+    replaced = true;
     FileCalls.Status there = calls.status(parent, path.name());
     if (!there.isDirectory()) {
       check("removal", path, calls.unlinkat(parent, path.name(), 0));

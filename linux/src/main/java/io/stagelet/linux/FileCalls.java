@@ -41,6 +41,7 @@ final class FileCalls implements AutoCloseable {
 
   static final int S_IFMT = 0xF000;
   static final int S_IFDIR = 0x4000;
+  static final int S_IFREG = 0x8000;
   static final int S_IFCHR = 0x2000;
   static final int S_IFBLK = 0x6000;
   static final int S_IFIFO = 0x1000;
@@ -122,7 +123,15 @@ final class FileCalls implements AutoCloseable {
 
   /** What {@link #status} tells of a file. */
   record Status(
-      int mode, int uid, int gid, int links, long size, long blocks, int major, int minor) {
+      int mode,
+      int uid,
+      int gid,
+      int links,
+      long inode,
+      long size,
+      long blocks,
+      int major,
+      int minor) {
     boolean isDirectory() {
       return (mode & S_IFMT) == S_IFDIR;
     }
@@ -455,6 +464,7 @@ final class FileCalls implements AutoCloseable {
         status.get(INT, 20),
         status.get(INT, 24),
         status.get(INT, 16),
+        status.get(LONG, 32),
         status.get(LONG, 40),
         status.get(LONG, 48),
         status.get(INT, 128),

@@ -24,10 +24,12 @@ public final class Mounts {
   private static final int UMOUNT_NOFOLLOW = 8;
 
   // numbers of system calls, the same on every architecture
+  private static final long SYS_OPEN_TREE = 428;
   private static final long SYS_MOVE_MOUNT = 429;
   private static final long SYS_FSOPEN = 430;
   private static final long SYS_FSCONFIG = 431;
   private static final long SYS_FSMOUNT = 432;
+  private static final long SYS_MOUNT_SETATTR = 442;
 
   private static final int FSOPEN_CLOEXEC = 1;
   private static final int FSMOUNT_CLOEXEC = 1;
@@ -35,6 +37,11 @@ public final class Mounts {
   private static final int FSCONFIG_SET_STRING = 1;
   private static final int FSCONFIG_CMD_CREATE = 6;
   private static final int MOVE_MOUNT_F_EMPTY_PATH = 4;
+  private static final int OPEN_TREE_CLONE = 1;
+  private static final long MOUNT_ATTR_IDMAP = 0x100000;
+
+  /** struct mount_attr: what to set, what to clear, propagation, user namespace; 64 bits each. */
+  private static final long MOUNT_ATTR_SIZE = 4 * Long.BYTES;
 
   /** What fsconfig takes as a string, with its end. */
   private static final int FSCONFIG_STRING_MAX = 256;
@@ -73,6 +80,89 @@ public final class Mounts {
   /** The same, with all that is mounted below {@code source}. */
   public static void bindRecursively(Path source, Path target) {
     call(source.toString(), target, null, MS_BIND | MS_REC, null);
+  }
+
+  /**
+   * Shows what {@code path} is inside of {@code root} at {@code target} too, with the flags of the
+   * mount it is on. No link leads out of {@code root}, and what is mounted inside of it is not
+   * there.
+   *
+   * @param path relative to {@code root}
+   * @param target of the same kind, directory or not
+   * @throws SystemCallException with ENOENT or ENOTDIR when there is no such thing
+   */
+  public static void bindConfined(Path root, String path, Path target) {
+    try (OverlayPaths paths = new OverlayPaths();
+        FileCalls calls = new FileCalls()) {
+      int tree = paths.directory(root);
+      String raw = new String(path.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
+      int found = calls.openInRoot(tree, raw, FileCalls.O_PATH);
+      if (found < 0) {
+        throw new SystemCallException("open", path + " in " + root, -found);
+      }
+      paths.closeLater(found);
+      attach(cloned(found, path + " in " + root, paths), target, paths);
+    }
+  }
+
+  /**
+   * Shows a directory at {@code target} too, its files' owners mapped: id {@code inside} on the
+   * disk is id {@code outside} there, for whoever looks and for who makes files.
+   *
+   * @throws SystemCallException with EINVAL when the filesystem cannot do that
+   */
+  public static void bindIdMapped(Path source, Path target, IdMappings mappings) {
+    try (OverlayPaths paths = new OverlayPaths();
+        UserNamespace namespace = UserNamespace.of(mappings)) {
+      int clone = cloned(paths.directory(source), source.toString(), paths);
+      MemorySegment attributes = paths.arena.allocate(MOUNT_ATTR_SIZE, 8);
+      attributes.set(LONG, 0, MOUNT_ATTR_IDMAP);
+      attributes.set(LONG, 3 * LONG.byteSize(), namespace.fd());
+      long failed =
+          syscall(
+              SYS_MOUNT_SETATTR,
+              clone,
+              paths.text("").address(),
+              FileCalls.AT_EMPTY_PATH,
+              attributes.address(),
+              MOUNT_ATTR_SIZE);
+      if (failed < 0) {
+        throw new SystemCallException(
+            "mount_setattr(MOUNT_ATTR_IDMAP)", source.toString(), (int) -failed);
+      }
+      attach(clone, target, paths);
+    }
+  }
+
+  private static int cloned(int fd, String what, OverlayPaths paths) {
+    int clone =
+        (int)
+            syscall(
+                SYS_OPEN_TREE,
+                fd,
+                paths.text("").address(),
+                OPEN_TREE_CLONE | FileCalls.O_CLOEXEC | FileCalls.AT_EMPTY_PATH,
+                0,
+                0);
+    if (clone < 0) {
+      throw new SystemCallException("open_tree", what, -clone);
+    }
+    paths.closeLater(clone);
+    return clone;
+  }
+
+  private static void attach(int mount, Path target, OverlayPaths paths) {
+    long moved =
+        syscall(
+            SYS_MOVE_MOUNT,
+            mount,
+            paths.text("").address(),
+            FileCalls.AT_FDCWD,
+            paths.text(target.toString()).address(),
+            MOVE_MOUNT_F_EMPTY_PATH);
+    if (moved < 0) {
+      throw new SystemCallException("move_mount", target.toString(), (int) -moved);
+    }
   }
 
   /**
@@ -347,6 +437,12 @@ public final class Mounts {
       if (plain && name.length() < limit) {
         return name;
       }
+      return "/proc/self/fd/" + directory(path);
+    }
+
+    /** A descriptor for a directory, closed with this. */
+    int directory(Path path) {
+      String name = path.toAbsolutePath().toString();
       int fd =
           calls.openat(
               FileCalls.AT_FDCWD,
@@ -357,7 +453,7 @@ public final class Mounts {
         throw new SystemCallException("open", name, -fd);
       }
       open.add(fd);
-      return "/proc/self/fd/" + fd;
+      return fd;
     }
 
     @Override

@@ -4,32 +4,36 @@ import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A blob's bytes from a registry, resumed where a connection breaks or falls silent. Fails when no
- * byte came in several attempts in a row. For one thread.
+ * A blob's bytes from a registry, resumed where a connection breaks or falls silent; when no byte
+ * came in several attempts in a row, resumed at the next place that has the repository, and failed
+ * when there is none. For one thread.
  */
-final class BlobStream implements AutoCloseable {
-  private final RemoteRepository repository;
+final class BlobStream implements ImageSource.PackedLayer {
+  private final MirroredRepository repository;
   private final BlobDescriptor blob;
+  private final List<StageletException> given = new ArrayList<>();
   private @Nullable BodyReader body;
   private @Nullable ByteBuffer buffer;
   private long position;
   private int failures;
 
-  BlobStream(RemoteRepository repository, BlobDescriptor blob) {
+  BlobStream(MirroredRepository repository, BlobDescriptor blob) {
     this.repository = repository;
     this.blob = blob;
   }
 
-  /** How many bytes were read. */
-  long position() {
+  @Override
+  public long position() {
     return position;
   }
 
-  /** Reads up to {@code target.length} bytes; -1 at the blob's end. */
-  int read(byte[] target) throws InterruptedException {
+  @Override
+  public int read(byte[] target) throws InterruptedException {
     while (position < blob.size()) {
       try {
         int count = readSome(target);
@@ -42,22 +46,38 @@ final class BlobStream implements AutoCloseable {
       } catch (IOException broken) {
         close();
         failures++;
-        if (failures >= repository.attempts()) {
-          throw RegistryAnswers.unavailable(
-              "blob %s of %s broke off at byte %d of %d, %d times: %s"
-                  .formatted(
-                      blob.digest(),
-                      repository,
-                      position,
-                      blob.size(),
-                      failures,
-                      StageletException.reason(broken)),
-              broken);
+        if (failures < place().attempts()) {
+          Thread.sleep(place().pause(failures));
+          continue;
         }
-        Thread.sleep(repository.pause(failures));
+        elsewhere(
+            RegistryAnswers.unavailable(
+                "blob %s of %s broke off at byte %d of %d, %d times: %s"
+                    .formatted(
+                        blob.digest(),
+                        place(),
+                        position,
+                        blob.size(),
+                        failures,
+                        StageletException.reason(broken)),
+                broken));
       }
     }
     return -1;
+  }
+
+  private RemoteRepository place() {
+    return repository.places().get(given.size());
+  }
+
+  /** Goes on at the next place, from where this one left off. */
+  private void elsewhere(StageletException failure) {
+    close();
+    given.add(failure);
+    if (given.size() == repository.places().size()) {
+      throw MirroredRepository.all(given, blob.digest().toString());
+    }
+    failures = 0;
   }
 
   private int readSome(byte[] target) throws IOException, InterruptedException {
@@ -66,7 +86,7 @@ final class BlobStream implements AutoCloseable {
     }
     ByteBuffer from = buffer;
     if (from == null || !from.hasRemaining()) {
-      from = java.util.Objects.requireNonNull(body).next(repository.silence());
+      from = java.util.Objects.requireNonNull(body).next(place().silence());
       buffer = from;
       if (from == null) {
         return -1;
@@ -76,7 +96,7 @@ final class BlobStream implements AutoCloseable {
       throw new StageletException(
           ErrorCode.DATA_LOSS,
           "blob %s of %s is longer than the %d bytes that its manifest says"
-              .formatted(blob.digest(), repository, blob.size()));
+              .formatted(blob.digest(), place(), blob.size()));
     }
     int count = Math.min(from.remaining(), target.length);
     from.get(target, 0, count);
@@ -84,11 +104,11 @@ final class BlobStream implements AutoCloseable {
   }
 
   private void open() throws IOException, InterruptedException {
-    RemoteRepository.BlobBody opened = repository.open(blob.digest(), position);
+    RemoteRepository.BlobBody opened = opened();
     body = opened.body();
     // a server without ranges sends all of it again
     for (long skip = position - opened.start(); skip > 0; ) {
-      ByteBuffer next = body.next(repository.silence());
+      ByteBuffer next = body.next(place().silence());
       if (next == null) {
         throw new IOException("the connection was closed early");
       }
@@ -96,6 +116,16 @@ final class BlobStream implements AutoCloseable {
       next.position(next.position() + skipped);
       skip -= skipped;
       buffer = next;
+    }
+  }
+
+  private RemoteRepository.BlobBody opened() throws InterruptedException {
+    while (true) {
+      try {
+        return place().open(blob.digest(), position);
+      } catch (StageletException refused) {
+        elsewhere(refused);
+      }
     }
   }
 

@@ -14,6 +14,7 @@ import java.util.List;
  *     image
  * @param config how to run it
  * @param diffIds the digests of its uncompressed layers, the lowest first
+ * @param pinned whether it is never collected as unused
  */
 public record Image(
     ImageId id,
@@ -21,7 +22,8 @@ public record Image(
     List<String> digests,
     long size,
     ImageConfig config,
-    List<Digest> diffIds) {
+    List<Digest> diffIds,
+    boolean pinned) {
   public Image {
     tags = List.copyOf(tags);
     digests = List.copyOf(digests);

@@ -37,8 +37,7 @@ final class ImagePull {
     void unpin(List<Digest> diffIds);
 
     /** Makes the layer be here; waits where another pull is just getting it. */
-    void getLayer(
-        RemoteRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+    void getLayer(ImageSource source, BlobDescriptor blob, Digest diffId, PullListener listener)
         throws InterruptedException;
 
     /** Makes the image be here, under the names that it was asked for by. */
@@ -76,16 +75,57 @@ final class ImagePull {
       throws InterruptedException {
     RegistryClient.Found found =
         stage("resolving " + reference, () -> registry.find(reference, credentials));
-    RemoteRepository repository = found.repository();
+    return run(
+        found.repository(),
+        found.manifest(),
+        reference,
+        listener,
+        mayFinish,
+        manifests ->
+            stage(
+                "checking the signatures of " + reference,
+                () -> {
+                  registry.check(reference, manifests, found.repository());
+                  return true;
+                }));
+  }
+
+  /** Takes an image from where it has been found, without asking for signatures. */
+  Image run(
+      ImageSource source,
+      RemoteRepository.Manifest found,
+      ImageReference reference,
+      PullListener listener,
+      BooleanSupplier mayFinish)
+      throws InterruptedException {
+    return run(source, found, reference, listener, mayFinish, manifests -> true);
+  }
+
+  @FunctionalInterface
+  private interface Check {
+    /** Fails, or is true. */
+    boolean of(Set<Digest> manifests) throws InterruptedException;
+  }
+
+  private Image run(
+      ImageSource source,
+      RemoteRepository.Manifest found,
+      ImageReference reference,
+      PullListener listener,
+      BooleanSupplier mayFinish,
+      Check check)
+      throws InterruptedException {
     Map<Digest, byte[]> blobs = new LinkedHashMap<>();
     ImageManifest manifest =
         stage(
-            "reading the manifest of " + reference,
-            () -> choose(repository, found.manifest(), reference, blobs));
+            "reading the manifest of " + reference, () -> choose(source, found, reference, blobs));
+    if (!check.of(blobs.keySet())) {
+      throw new IllegalStateException("a check fails with an exception");
+    }
     ImageRecords.ImageRecord record =
         stage(
             "reading the configuration of " + reference,
-            () -> configuration(repository, manifest, blobs));
+            () -> configuration(source, manifest, blobs));
     List<Digest> diffIds = record.diffIds();
     listener.on(
         new PullEvent.Resolved(
@@ -94,11 +134,11 @@ final class ImagePull {
             manifest.layers().stream().mapToLong(BlobDescriptor::size).sum()));
     store.pin(diffIds);
     try {
-      layers(repository, manifest, diffIds, reference, listener);
+      layers(source, manifest, diffIds, reference, listener);
       if (!mayFinish.getAsBoolean()) {
         throw new InterruptedException("nobody waits for the image any more");
       }
-      return store.publish(reference, found.manifest().digest(), record, blobs);
+      return store.publish(reference, found.digest(), record, blobs);
     } finally {
       store.unpin(diffIds);
     }
@@ -106,7 +146,7 @@ final class ImagePull {
 
   /** The image's own manifest: what was found, or the platform's in the index that was found. */
   private ImageManifest choose(
-      RemoteRepository repository,
+      ImageSource source,
       RemoteRepository.Manifest found,
       ImageReference reference,
       Map<Digest, byte[]> blobs)
@@ -127,7 +167,7 @@ final class ImagePull {
           byte[] known = store.blob(next.digest()).orElse(null);
           current =
               known == null
-                  ? repository.manifest(next.digest().toString())
+                  ? source.manifest(next.digest().toString())
                   : new RemoteRepository.Manifest(known, next.digest());
         }
       }
@@ -153,11 +193,11 @@ final class ImagePull {
   }
 
   private ImageRecords.ImageRecord configuration(
-      RemoteRepository repository, ImageManifest manifest, Map<Digest, byte[]> blobs)
+      ImageSource source, ImageManifest manifest, Map<Digest, byte[]> blobs)
       throws InterruptedException {
     BlobDescriptor descriptor = manifest.config();
     byte[] known = store.blob(descriptor.digest()).orElse(null);
-    byte[] document = known == null ? repository.document(descriptor) : known;
+    byte[] document = known == null ? source.document(descriptor) : known;
     Set<Digest> all = new HashSet<>(blobs.keySet());
     all.add(descriptor.digest());
     ImageRecords.ImageRecord record =
@@ -179,7 +219,7 @@ final class ImagePull {
   }
 
   private void layers(
-      RemoteRepository repository,
+      ImageSource source,
       ImageManifest manifest,
       List<Digest> diffIds,
       ImageReference reference,
@@ -213,7 +253,7 @@ final class ImagePull {
                     "pulling layer %d of %d of %s".formatted(index + 1, diffIds.size(), reference),
                     () -> {
                       store.getLayer(
-                          repository, manifest.layers().get(index), diffIds.get(index), listener);
+                          source, manifest.layers().get(index), diffIds.get(index), listener);
                       return index;
                     });
               } finally {

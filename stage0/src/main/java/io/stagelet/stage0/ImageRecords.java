@@ -70,15 +70,32 @@ final class ImageRecords {
   private long blobBytes;
   private long blobCount;
 
-  /** Opens the records; what is damaged is left out, and said in the log. */
+  /** Opens the records. */
   ImageRecords(Path root) {
     this.images = root.resolve("images");
     this.blobs = root.resolve("blobs");
     try {
       Files.createDirectories(images);
       Files.createDirectories(blobs);
+    } catch (IOException failure) {
+      throw failed("open", root, failure);
+    }
+  }
+
+  /**
+   * Reads what is on disk. What is damaged is removed, and what belongs to no image. With the
+   * store's lock held.
+   *
+   * @return what was damaged
+   */
+  List<String> reload() {
+    List<String> damaged = new ArrayList<>();
+    records.clear();
+    blobBytes = 0;
+    blobCount = 0;
+    try {
       for (Path file : children(images)) {
-        load(file);
+        load(file, damaged);
       }
       Set<String> used = usedBlobs().stream().map(Digest::toString).collect(Collectors.toSet());
       for (Path algorithm : children(blobs)) {
@@ -87,11 +104,12 @@ final class ImageRecords {
         }
       }
     } catch (IOException failure) {
-      throw failed("open", root, failure);
+      throw failed("read", images, failure);
     }
+    return damaged;
   }
 
-  private void load(Path file) throws IOException {
+  private void load(Path file, List<String> found) throws IOException {
     String name = file.getFileName().toString();
     if (!name.endsWith(SUFFIX)) {
       Files.delete(file);
@@ -115,6 +133,7 @@ final class ImageRecords {
       records.put(record.id(), record);
     } catch (StageletException damaged) {
       LOG.warn("Image record {} is left out: {}", file, StageletException.reason(damaged));
+      found.add("image record %s: %s".formatted(file.getFileName(), damaged.getMessage()));
       Files.delete(file);
     }
   }

@@ -88,6 +88,19 @@ public record ImageReference(
     return new ImageReference(first, path, tag, digest);
   }
 
+  /** Whether {@code text} names no registry. */
+  static boolean isShort(String text) {
+    String name = shortName(text);
+    int slash = name.indexOf('/');
+    return slash < 0 || !namesRegistry(name.substring(0, slash));
+  }
+
+  /** What comes before tag and digest. */
+  static String shortName(String text) {
+    Matcher parts = PARTS.matcher(text);
+    return parts.matches() ? parts.group("name") : text;
+  }
+
   /** The first component is a registry when no repository of Docker Hub could be called so. */
   private static boolean namesRegistry(String first) {
     return first.indexOf('.') >= 0

@@ -4,12 +4,8 @@ import io.stagelet.linux.ConfinedTree;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.time.Duration;
@@ -25,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,20 +33,24 @@ import org.slf4j.LoggerFactory;
  * that the next start removes. Layers are shared; one goes when neither an image nor a root
  * filesystem needs it.
  *
- * <p>Safe from any thread. One process at a time: the store is locked while it is open.
+ * <p>Safe from any thread, and in several processes at a time: whoever changes the store locks it
+ * for that moment, and what others changed is read anew.
  */
 public final class ImageService implements AutoCloseable {
   private record PullKey(ImageReference reference, Credentials credentials) {}
 
   private static final Logger LOG = LoggerFactory.getLogger(ImageService.class);
   private static final Pattern HEX_PREFIX = Pattern.compile("(?:sha256:)?(?<hex>[0-9a-f]{6,64})");
-  private static final int INODES_PER_LAYER_BESIDE_ITS_FILES = 3;
+  private static final int INODES_PER_LAYER_BESIDE_ITS_FILES = 4;
 
   private final Path directory;
   private final Clock clock;
-  private final FileChannel lock;
+  private final ImageSettings settings;
+  private final StoreSessions sessions;
+  private final Registries registries;
   private final RegistryClient registry;
   private final ImagePull pull;
+  private final LayerUnpacker unpacker;
   private final LayerFetch layerFetch;
   private final RootFilesystems rootFilesystems;
 
@@ -65,42 +66,39 @@ public final class ImageService implements AutoCloseable {
   /**
    * Opens the store in {@code directory}, which is made where it is not there, and removes what
    * crashes have left.
-   *
-   * @throws StageletException {@code FAILED_PRECONDITION} when another process has it open
    */
-  public ImageService(
-      Path directory, RegistrySettings settings, RegistryEndpoints endpoints, Clock clock) {
-    this(directory, settings, endpoints, clock, Platform.host(), UnpackLimits.defaults());
-  }
-
-  /** The same, for another platform than this machine's, or with other limits. */
-  public ImageService(
-      Path directory,
-      RegistrySettings settings,
-      RegistryEndpoints endpoints,
-      Clock clock,
-      Platform platform,
-      UnpackLimits limits) {
+  public ImageService(Path directory, ImageSettings settings, Registries registries, Clock clock) {
     this.directory = directory.toAbsolutePath();
     this.clock = clock;
-    this.lock = lock(this.directory);
+    this.settings = settings;
+    makeStore(this.directory);
+    this.sessions = new StoreSessions(this.directory);
     boolean opened = false;
     try {
-      this.layers = new LayerStore(this.directory);
+      this.layers = new LayerStore(this.directory, sessions);
       this.records = new ImageRecords(this.directory);
       this.roots = new RootReferences(this.directory);
-      dropIncompleteImages();
-      this.layers.delete(takeUnused());
+      this.layers.delete(
+          changed(() -> {
+            reload();
+            return takeUnused();
+          }));
+      this.layers.flushLater();
       opened = true;
     } finally {
       if (!opened) {
-        close(lock);
+        sessions.close();
       }
     }
-    this.registry = new RegistryClient(settings, endpoints, clock);
-    this.pull = new ImagePull(registry, new PullStore(), platform, settings.parallelLayers());
-    this.layerFetch = new LayerFetch(new LayerUnpacker(limits));
+    this.registries = registries;
+    this.registry = new RegistryClient(settings.registry(), registries, clock);
+    this.pull =
+        new ImagePull(
+            registry, new PullStore(), settings.platform(), settings.registry().parallelLayers());
+    this.unpacker = new LayerUnpacker(settings.limits());
+    this.layerFetch = new LayerFetch(unpacker);
     this.rootFilesystems = new RootFilesystems(this.directory, this);
+    this.rootFilesystems.removeStaged();
   }
 
   /**
@@ -139,6 +137,115 @@ public final class ImageService implements AutoCloseable {
     return joined.await(listener);
   }
 
+  /**
+   * The same for a name as a person writes it: for one without a registry, the places it may be in
+   * are tried in their order.
+   */
+  public Image pull(String name, Credentials credentials, PullListener listener) {
+    List<StageletException> failures = new ArrayList<>();
+    for (ImageReference candidate : registries.endpoints().candidates(name)) {
+      try {
+        return pull(candidate, credentials, listener);
+      } catch (StageletException failure) {
+        if (failure.code() == ErrorCode.CANCELLED) {
+          throw failure;
+        }
+        failures.add(failure);
+      }
+    }
+    throw MirroredRepository.all(failures, name);
+  }
+
+  /**
+   * Brings the images of an OCI layout or of what {@code docker save} wrote; a directory, or a tar
+   * archive, which is unpacked for it.
+   *
+   * @param name what the image is called; without, what the archive says
+   * @throws StageletException {@code INVALID_ARGUMENT} when the archive is none, or does not say
+   */
+  public List<Image> importFrom(Path file, Optional<String> name) {
+    Optional<Path> unpacked =
+        Files.isDirectory(file) ? Optional.empty() : Optional.of(layers.newTemporary());
+    try {
+      unpacked.ifPresent(
+          directory -> ImageArchive.unpack(file, unpacker, directory.resolve("diff")));
+      ImageArchive archive =
+          ImageArchive.of(unpacked.map(directory -> directory.resolve("diff")).orElse(file));
+      if (name.isPresent() && archive.entries().size() != 1) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "%s has %d images, which cannot all be called %s"
+                .formatted(file, archive.entries().size(), name.get()));
+      }
+      List<Image> imported = new ArrayList<>();
+      for (ImageArchive.Entry entry : archive.entries()) {
+        imported.add(importEntry(archive, entry, name));
+      }
+      return imported;
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+      throw new StageletException(
+          ErrorCode.CANCELLED, "importing %s was cancelled".formatted(file), interrupted);
+    } finally {
+      unpacked.ifPresent(ConfinedTree::delete);
+    }
+  }
+
+  private Image importEntry(ImageArchive archive, ImageArchive.Entry entry, Optional<String> name)
+      throws InterruptedException {
+    List<String> names = name.map(List::of).orElse(entry.names());
+    List<ImageReference> references =
+        names.stream()
+            .filter(text -> text.indexOf('/') >= 0 || text.indexOf(':') >= 0 || name.isPresent())
+            .map(ImageReference::parse)
+            .toList();
+    if (references.isEmpty()) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "the archive does not say what the image %s is called (it says %s); give it a name"
+              .formatted(entry.manifest().digest(), names));
+    }
+    Image image = null;
+    for (ImageReference reference : references) {
+      image = pull.run(archive, entry.manifest(), reference, PullListener.NONE, () -> true);
+    }
+    return java.util.Objects.requireNonNull(image);
+  }
+
+  /** Runs a change of the store, alone, on what is on disk. */
+  private <T> T changed(Supplier<T> change) {
+    synchronized (this) {
+      try (var _ = sessions.change()) {
+        if (sessions.changedElsewhere()) {
+          reload();
+        }
+        sessions.changing();
+        return change.get();
+      }
+    }
+  }
+
+  /** Runs a look at the store, as it is on disk. */
+  private <T> T seen(Supplier<T> look) {
+    synchronized (this) {
+      if (sessions.changedElsewhere()) {
+        try (var _ = sessions.change()) {
+          reload();
+          sessions.seen();
+        }
+      }
+      return look.get();
+    }
+  }
+
+  private List<String> reload() {
+    layers.reload();
+    List<String> damaged = new ArrayList<>(records.reload());
+    roots.reload();
+    damaged.addAll(dropIncompleteImages());
+    return damaged;
+  }
+
   private Image pullNow(
       ImageReference reference,
       Credentials credentials,
@@ -166,8 +273,8 @@ public final class ImageService implements AutoCloseable {
   }
 
   /** All images. */
-  public synchronized List<Image> list() {
-    return records.all().stream().map(this::image).toList();
+  public List<Image> list() {
+    return seen(() -> records.all().stream().map(this::image).toList());
   }
 
   /**
@@ -175,8 +282,8 @@ public final class ImageService implements AutoCloseable {
    * digest, long or short ({@code busybox}), or the first 6 or more digits of an id where only one
    * has them.
    */
-  public synchronized Optional<Image> find(String referenceOrId) {
-    return findRecord(referenceOrId).map(this::image);
+  public Optional<Image> find(String referenceOrId) {
+    return seen(() -> findRecord(referenceOrId).map(this::image));
   }
 
   private Optional<ImageRecords.ImageRecord> findRecord(String text) {
@@ -197,20 +304,27 @@ public final class ImageService implements AutoCloseable {
   }
 
   private Optional<ImageRecords.ImageRecord> findNamed(String text) {
-    ImageReference reference;
+    List<ImageReference> candidates;
     try {
-      reference = ImageReference.parse(text);
+      candidates = registries.endpoints().candidates(text);
     } catch (StageletException noName) {
       return Optional.empty();
     }
-    String name =
-        reference
-            .digest()
-            .map(digest -> reference.name() + "@" + digest)
-            .orElseGet(reference::canonical);
-    return records.all().stream()
-        .filter(record -> record.tags().contains(name) || record.digests().contains(name))
-        .findFirst();
+    for (ImageReference reference : candidates) {
+      String name =
+          reference
+              .digest()
+              .map(digest -> reference.name() + "@" + digest)
+              .orElseGet(reference::canonical);
+      Optional<ImageRecords.ImageRecord> found =
+          records.all().stream()
+              .filter(record -> record.tags().contains(name) || record.digests().contains(name))
+              .findFirst();
+      if (found.isPresent()) {
+        return found;
+      }
+    }
+    return Optional.empty();
   }
 
   /**
@@ -221,22 +335,85 @@ public final class ImageService implements AutoCloseable {
    * @return false when there is no such image
    */
   public boolean remove(String referenceOrId) {
-    List<Path> garbage;
-    synchronized (this) {
-      Optional<ImageRecords.ImageRecord> found = findRecord(referenceOrId);
-      if (found.isEmpty()) {
-        return false;
+    Optional<List<Path>> garbage =
+        changed(() ->
+            findRecord(referenceOrId)
+                .map(found -> {
+                  records.remove(found.id());
+                  LOG.info("Removed {} {}", found.id(), found.tags());
+                  return takeUnused();
+                }));
+    garbage.ifPresent(layers::delete);
+    return garbage.isPresent();
+  }
+
+  /** Whether a root filesystem is made of this image. */
+  public boolean isUsed(Image image) {
+    return seen(() -> roots.images().contains(image.id()));
+  }
+
+  /**
+   * Removes images that no root filesystem is made of and that are not pinned.
+   *
+   * @param named also those that still have a name with a tag
+   * @return what was removed
+   */
+  public List<Image> prune(boolean named) {
+    List<Image> removed = new ArrayList<>();
+    layers.delete(
+        changed(() -> {
+          for (Image image : records.all().stream().map(this::image).toList()) {
+            boolean wanted = !named && !image.tags().isEmpty();
+            if (!wanted && !image.pinned() && !roots.images().contains(image.id())) {
+              records.remove(image.id());
+              removed.add(image);
+            }
+          }
+          return takeUnused();
+        }));
+    return removed;
+  }
+
+  /**
+   * Looks for damage: of records, and of layers' files.
+   *
+   * @param contents whether all files are read, or only looked at
+   * @param repair whether what is damaged is removed, so that the next pull brings it anew; what is
+   *     mounted stays as it is
+   * @return what is wrong, or was; empty when nothing is
+   */
+  public List<String> check(boolean contents, boolean repair) {
+    List<String> found = new ArrayList<>();
+    List<LayerStore.Layer> all =
+        changed(() -> {
+          found.addAll(reload());
+          return layers.all();
+        });
+    for (LayerStore.Layer layer : all) {
+      List<String> damage = layers.damage(layer, contents);
+      if (damage.isEmpty() || seen(() -> layers.find(layer.diffId())).isEmpty()) {
+        // good, or removed meanwhile
+        continue;
       }
-      records.remove(found.get().id());
-      garbage = takeUnused();
-      LOG.info("Removed {} {}", found.get().id(), found.get().tags());
+      damage.forEach(what -> found.add("layer %s: %s".formatted(layer.diffId(), what)));
+      if (repair) {
+        layers.delete(
+            changed(() -> {
+              layers.condemn(layer.diffId());
+              dropIncompleteImages().forEach(found::add);
+              return takeUnused();
+            }));
+      }
     }
-    layers.delete(garbage);
-    return true;
+    return found;
   }
 
   /** The room that the store takes, without a look at the disk. */
-  public synchronized ImageFsUsage usage() {
+  public ImageFsUsage usage() {
+    return seen(this::usageNow);
+  }
+
+  private ImageFsUsage usageNow() {
     long bytes = records.bytes();
     long inodes = records.inodes();
     for (LayerStore.Layer layer : layers.all()) {
@@ -251,7 +428,7 @@ public final class ImageService implements AutoCloseable {
     return rootFilesystems;
   }
 
-  /** Cancels running pulls, waits until the disk has all layers, and unlocks the store. */
+  /** Cancels running pulls, waits until the disk has all layers, and leaves the store. */
   @Override
   public void close() {
     List<RunningPull> pulls;
@@ -261,7 +438,7 @@ public final class ImageService implements AutoCloseable {
     pulls.forEach(RunningPull::cancel);
     registry.close();
     layers.close();
-    close(lock);
+    sessions.close();
   }
 
   /**
@@ -269,7 +446,11 @@ public final class ImageService implements AutoCloseable {
    *
    * @return whether they were not kept for it before
    */
-  synchronized boolean hold(Image image, Path target) {
+  boolean hold(Image image, Path target) {
+    return changed(() -> holdNow(image, target));
+  }
+
+  private boolean holdNow(Image image, Path target) {
     Optional<RootReferences.Reference> there = roots.find(target);
     if (there.isPresent()) {
       if (there.get().image().equals(image.id())) {
@@ -294,20 +475,19 @@ public final class ImageService implements AutoCloseable {
 
   /** A root filesystem is gone, and with it layers that nothing else needs. */
   void release(Path target) {
-    List<Path> garbage;
-    synchronized (this) {
-      if (roots.find(target).isEmpty()) {
-        return;
-      }
-      roots.remove(target);
-      garbage = takeUnused();
-    }
-    layers.delete(garbage);
+    layers.delete(
+        changed(() -> {
+          if (roots.find(target).isEmpty()) {
+            return List.<Path>of();
+          }
+          roots.remove(target);
+          return takeUnused();
+        }));
   }
 
   /** Targets of all root filesystems. */
-  synchronized Set<Path> held() {
-    return roots.targets();
+  Set<Path> held() {
+    return seen(roots::targets);
   }
 
   /**
@@ -331,74 +511,74 @@ public final class ImageService implements AutoCloseable {
       size += layers.find(diffId).map(layer -> layer.room().bytes()).orElse(0L);
     }
     return new Image(
-        record.id(), record.tags(), record.digests(), size, record.config(), record.diffIds());
+        record.id(),
+        record.tags(),
+        record.digests(),
+        size,
+        record.config(),
+        record.diffIds(),
+        isPinned(record));
   }
 
-  private void dropIncompleteImages() {
+  private boolean isPinned(ImageRecords.ImageRecord record) {
+    return settings.pinned().stream()
+        .map(NamePattern::new)
+        .anyMatch(pattern ->
+            record.tags().stream().anyMatch(pattern::matches)
+                || record.digests().stream().anyMatch(pattern::matches));
+  }
+
+  /** Says what was dropped. */
+  private List<String> dropIncompleteImages() {
+    List<String> dropped = new ArrayList<>();
     for (ImageRecords.ImageRecord record : List.copyOf(records.all())) {
       for (Digest diffId : record.diffIds()) {
         if (layers.find(diffId).isEmpty()) {
-          LOG.warn(
-              "Image {} {} lacks layer {} and is removed; it will be pulled again",
-              record.id(),
-              record.tags(),
-              diffId);
+          String what =
+              "image %s %s lacks layer %s and is removed; pull it again"
+                  .formatted(record.id(), record.tags(), diffId);
+          LOG.warn("{}", what);
+          dropped.add(what);
           records.remove(record.id());
           break;
         }
       }
     }
+    return dropped;
   }
 
   private List<Path> takeUnused() {
-    Set<Digest> used = new HashSet<>(roots.layers());
+    Set<Digest> mounted = roots.layers();
+    Set<Digest> used = new HashSet<>(mounted);
     used.addAll(pinned.keySet());
     records.all().forEach(record -> used.addAll(record.diffIds()));
-    return layers.take(
-        layers.all().stream()
-            .map(LayerStore.Layer::diffId)
-            .filter(diffId -> !used.contains(diffId))
-            .toList());
+    List<Digest> unused =
+        new ArrayList<>(
+            layers.all().stream()
+                .map(LayerStore.Layer::diffId)
+                .filter(diffId -> !used.contains(diffId))
+                .toList());
+    if (!unused.isEmpty()) {
+      unused.removeAll(sessions.pinnedElsewhere());
+    }
+    List<Path> garbage = new ArrayList<>(layers.take(unused));
+    garbage.addAll(layers.takeCondemned(mounted));
+    return garbage;
   }
 
-  private static FileChannel lock(Path directory) {
+  private static void makeStore(Path directory) {
     try {
       if (!Files.isDirectory(directory)) {
         Files.createDirectories(
             directory,
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
       }
-      FileChannel channel =
-          FileChannel.open(
-              directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      FileLock held = null;
-      try {
-        held = channel.tryLock();
-      } catch (OverlappingFileLockException here) {
-        LOG.debug("{} is open in this very process", directory);
-      }
-      if (held == null) {
-        channel.close();
-        throw new StageletException(
-            ErrorCode.FAILED_PRECONDITION,
-            "the image store %s is in use by another process; is stagelet running already?"
-                .formatted(directory));
-      }
-      return channel;
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
           "could not open the image store %s: %s"
               .formatted(directory, StageletException.reason(failure)),
           failure);
-    }
-  }
-
-  private static void close(FileChannel lock) {
-    try {
-      lock.close();
-    } catch (IOException failure) {
-      LOG.warn("Could not unlock the image store: {}", failure.toString());
     }
   }
 
@@ -418,27 +598,30 @@ public final class ImageService implements AutoCloseable {
 
     @Override
     public void pin(List<Digest> diffIds) {
-      synchronized (ImageService.this) {
-        diffIds.forEach(diffId -> pinned.merge(diffId, 1, Integer::sum));
-      }
+      boolean _ =
+          changed(() -> {
+            diffIds.forEach(diffId -> pinned.merge(diffId, 1, Integer::sum));
+            sessions.pin(diffIds);
+            return true;
+          });
     }
 
     @Override
     public void unpin(List<Digest> diffIds) {
-      List<Path> garbage;
-      synchronized (ImageService.this) {
-        diffIds.forEach(
-            diffId -> pinned.computeIfPresent(diffId, (d, count) -> count > 1 ? count - 1 : null));
-        // after a failed pull, the layers that did arrive belong to nobody
-        garbage = takeUnused();
-      }
-      layers.delete(garbage);
+      layers.delete(
+          changed(() -> {
+            diffIds.forEach(diffId ->
+                pinned.computeIfPresent(diffId, (d, count) -> count > 1 ? count - 1 : null));
+            sessions.unpin(diffIds.stream().filter(diffId -> !pinned.containsKey(diffId)).toList());
+            // after a failed pull, the layers that did arrive belong to nobody
+            return takeUnused();
+          }));
       layers.flushLater();
     }
 
     @Override
     public void getLayer(
-        RemoteRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        ImageSource source, BlobDescriptor blob, Digest diffId, PullListener listener)
         throws InterruptedException {
       while (!hasLayer(diffId)) {
         CompletableFuture<Void> mine = new CompletableFuture<>();
@@ -449,7 +632,7 @@ public final class ImageService implements AutoCloseable {
         }
         try {
           if (!hasLayer(diffId)) {
-            fetch(repository, blob, diffId, listener);
+            fetch(source, blob, diffId, listener);
           }
         } finally {
           arriving.remove(diffId, mine);
@@ -469,14 +652,14 @@ public final class ImageService implements AutoCloseable {
     }
 
     private void fetch(
-        RemoteRepository repository, BlobDescriptor blob, Digest diffId, PullListener listener)
+        ImageSource source, BlobDescriptor blob, Digest diffId, PullListener listener)
         throws InterruptedException {
       listener.on(new PullEvent.LayerStarted(blob.digest(), blob.size()));
       Path temporary = layers.newTemporary();
       try {
         LayerUnpacker.Unpacked unpacked =
             layerFetch.fetch(
-                repository,
+                source,
                 blob,
                 diffId,
                 temporary.resolve("diff"),
@@ -488,7 +671,7 @@ public final class ImageService implements AutoCloseable {
               directory,
               unpacked.refusedXattrs());
         }
-        LayerStore.Layer published = layers.publish(diffId, temporary, unpacked);
+        LayerStore.Layer published = changed(() -> layers.publish(diffId, temporary, unpacked));
         LOG.debug("Layer {} takes {}", published.diffId(), published.room());
       } finally {
         // gone already when it was published
@@ -502,38 +685,44 @@ public final class ImageService implements AutoCloseable {
         Digest manifest,
         ImageRecords.ImageRecord record,
         Map<Digest, byte[]> blobs) {
-      synchronized (ImageService.this) {
-        Optional<ImageRecords.ImageRecord> there = records.find(record.id());
-        Set<String> tags = new LinkedHashSet<>();
-        Set<String> digests = new LinkedHashSet<>();
-        Set<Digest> allBlobs = new HashSet<>(record.blobs());
-        there.ifPresent(old -> {
-          tags.addAll(old.tags());
-          digests.addAll(old.digests());
-          allBlobs.addAll(old.blobs());
-        });
-        digests.add(reference.name() + "@" + manifest);
-        if (reference.digest().isEmpty()) {
-          tags.add(reference.canonical());
-        }
-        ImageRecords.ImageRecord named =
-            new ImageRecords.ImageRecord(
-                record.id(),
-                List.copyOf(tags),
-                List.copyOf(digests),
-                allBlobs,
-                record.config(),
-                record.diffIds(),
-                record.configSize());
-        if (there.isEmpty() || !there.get().equals(named)) {
-          records.put(named, blobs);
-        }
-        // a tag leads to one image; taken from the old one only when the new one has it
-        if (reference.digest().isEmpty()) {
-          moveTag(reference.canonical(), record.id());
-        }
-        return image(named);
+      return changed(() -> publishNow(reference, manifest, record, blobs));
+    }
+
+    private Image publishNow(
+        ImageReference reference,
+        Digest manifest,
+        ImageRecords.ImageRecord record,
+        Map<Digest, byte[]> blobs) {
+      Optional<ImageRecords.ImageRecord> there = records.find(record.id());
+      Set<String> tags = new LinkedHashSet<>();
+      Set<String> digests = new LinkedHashSet<>();
+      Set<Digest> allBlobs = new HashSet<>(record.blobs());
+      there.ifPresent(old -> {
+        tags.addAll(old.tags());
+        digests.addAll(old.digests());
+        allBlobs.addAll(old.blobs());
+      });
+      digests.add(reference.name() + "@" + manifest);
+      if (reference.digest().isEmpty()) {
+        tags.add(reference.canonical());
       }
+      ImageRecords.ImageRecord named =
+          new ImageRecords.ImageRecord(
+              record.id(),
+              List.copyOf(tags),
+              List.copyOf(digests),
+              allBlobs,
+              record.config(),
+              record.diffIds(),
+              record.configSize());
+      if (there.isEmpty() || !there.get().equals(named)) {
+        records.put(named, blobs);
+      }
+      // a tag leads to one image; taken from the old one only when the new one has it
+      if (reference.digest().isEmpty()) {
+        moveTag(reference.canonical(), record.id());
+      }
+      return image(named);
     }
 
     private void moveTag(String tag, ImageId to) {

@@ -40,11 +40,7 @@ final class LayerFetch {
    * @throws InterruptedException when the caller was interrupted; the other threads have ended then
    */
   LayerUnpacker.Unpacked fetch(
-      RemoteRepository repository,
-      BlobDescriptor blob,
-      Digest diffId,
-      Path directory,
-      LongConsumer progress)
+      ImageSource source, BlobDescriptor blob, Digest diffId, Path directory, LongConsumer progress)
       throws InterruptedException {
     ByteRelay packed = new ByteRelay();
     ByteRelay archive = new ByteRelay();
@@ -72,7 +68,7 @@ final class LayerFetch {
             });
     @Nullable Digest received;
     try {
-      received = download(repository, blob, packed, progress);
+      received = download(source, blob, packed, progress);
     } catch (InterruptedException | RuntimeException | Error failed) {
       failure.compareAndSet(null, failed);
       packed.fail(failed);
@@ -102,10 +98,10 @@ final class LayerFetch {
 
   /** The digest of what came. */
   private static Digest download(
-      RemoteRepository repository, BlobDescriptor blob, ByteRelay packed, LongConsumer progress)
+      ImageSource source, BlobDescriptor blob, ByteRelay packed, LongConsumer progress)
       throws IOException, InterruptedException {
     MessageDigest digest = blob.digest().hasher();
-    try (BlobStream stream = new BlobStream(repository, blob)) {
+    try (ImageSource.PackedLayer stream = source.open(blob)) {
       byte[] buffer = packed.buffer();
       for (int count = stream.read(buffer); count >= 0; count = stream.read(buffer)) {
         digest.update(buffer, 0, count);

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -31,7 +32,8 @@ import org.slf4j.LoggerFactory;
  *   layers/sha256/HEX/diff/        the files, as overlayfs wants them
  *   layers/sha256/HEX/layer.json   their room, and what else is known
  *   layers/sha256/HEX/durable      there once the disk has all of it
- *   temp/UUID/                     a layer that is being unpacked or removed
+ *   layers/sha256/HEX/contents     its files' sizes and checksums
+ *   condemned/HEX.UUID/            a damaged layer that a root filesystem still stands on
  * </pre>
  *
  * <p>A layer appears by a rename, whole, without waiting for the disk; the disk gets it in the
@@ -53,39 +55,49 @@ final class LayerStore implements AutoCloseable {
   private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
   private static final String RECORD = "layer.json";
   private static final String DURABLE = "durable";
+  private static final String CONTENTS = "contents";
 
   private final Path root;
   private final Path layersDirectory;
-  private final Path temp;
+  private final Path condemned;
+  private final StoreSessions sessions;
   private final String boot;
   private final Map<Digest, Layer> layers = new LinkedHashMap<>();
   private final Set<Digest> unflushed = new HashSet<>();
   private boolean flushing;
 
-  /** Opens the store; removes what crashes have left. */
-  LayerStore(Path root) {
+  /** Opens the store. */
+  LayerStore(Path root, StoreSessions sessions) {
     this.root = root;
+    this.sessions = sessions;
     this.layersDirectory = root.resolve("layers");
-    this.temp = root.resolve("temp");
+    this.condemned = root.resolve("condemned");
     try {
       this.boot = Files.readString(BOOT_ID).strip();
       Files.createDirectories(layersDirectory);
-      Files.createDirectories(temp);
-      for (Path left : children(temp)) {
-        ConfinedTree.delete(left);
-      }
-      for (Path algorithm : children(layersDirectory)) {
-        for (Path layer : children(algorithm)) {
-          load(algorithm.getFileName().toString(), layer);
-        }
-      }
+      Files.createDirectories(condemned);
     } catch (IOException failure) {
       throw failed("open the layer store", root, failure);
     }
-    flushLater();
   }
 
-  private void load(String algorithm, Path directory) throws IOException {
+  /** Reads what is on disk; what is damaged is removed. With the store's lock held. */
+  synchronized void reload() {
+    Set<Digest> there = new HashSet<>();
+    try {
+      for (Path algorithm : children(layersDirectory)) {
+        for (Path layer : children(algorithm)) {
+          load(algorithm.getFileName().toString(), layer).ifPresent(there::add);
+        }
+      }
+    } catch (IOException failure) {
+      throw failed("read the layer store", root, failure);
+    }
+    layers.keySet().retainAll(there);
+    unflushed.retainAll(there);
+  }
+
+  private Optional<Digest> load(String algorithm, Path directory) throws IOException {
     try {
       Digest diffId = new Digest(algorithm, directory.getFileName().toString());
       JsonNode json =
@@ -94,7 +106,10 @@ final class LayerStore implements AutoCloseable {
       if (!durable && !Json.text(json, "boot").equals(boot)) {
         LOG.warn("Layer {} was not on the disk when the machine went down; removed", diffId);
         ConfinedTree.delete(directory);
-        return;
+        return Optional.empty();
+      }
+      if (!Files.isDirectory(directory.resolve("diff"))) {
+        throw new StageletException(ErrorCode.DATA_LOSS, "its files are gone");
       }
       if (!durable) {
         unflushed.add(diffId);
@@ -106,9 +121,11 @@ final class LayerStore implements AutoCloseable {
               new ConfinedTree.Room(
                   json.path("bytes").longValue(), json.path("inodes").longValue()),
               json.path("opaqueRoot").booleanValue()));
+      return Optional.of(diffId);
     } catch (StageletException | IOException damaged) {
       LOG.warn("Removing damaged layer {}: {}", directory, StageletException.reason(damaged));
       ConfinedTree.delete(directory);
+      return Optional.empty();
     }
   }
 
@@ -129,7 +146,7 @@ final class LayerStore implements AutoCloseable {
 
   /** A directory for a layer that is coming: the files go into its {@code diff}. */
   Path newTemporary() {
-    Path directory = temp.resolve(UUID.randomUUID().toString());
+    Path directory = sessions.temporary();
     try {
       Files.createDirectories(directory.resolve("diff"));
     } catch (IOException failure) {
@@ -138,7 +155,10 @@ final class LayerStore implements AutoCloseable {
     return directory;
   }
 
-  /** Makes a temporary directory the layer. Where the layer has come meanwhile, that one stays. */
+  /**
+   * Makes a temporary directory the layer. Where the layer has come meanwhile, that one stays. With
+   * the store's lock held.
+   */
   Layer publish(Digest diffId, Path temporary, LayerUnpacker.Unpacked unpacked) {
     ObjectNode record = JsonNodeFactory.instance.objectNode();
     record
@@ -151,6 +171,7 @@ final class LayerStore implements AutoCloseable {
         .forEach(record.putArray("implicitDirectories")::add);
     try {
       Files.write(temporary.resolve(RECORD), Json.bytes(record));
+      unpacked.contents().write(temporary.resolve(CONTENTS));
       Path directory = directory(diffId);
       synchronized (this) {
         Layer there = layers.get(diffId);
@@ -235,7 +256,7 @@ final class LayerStore implements AutoCloseable {
         .filter(diffId -> layers.remove(diffId) != null)
         .map(diffId -> {
           unflushed.remove(diffId);
-          Path aside = temp.resolve(UUID.randomUUID().toString());
+          Path aside = sessions.temporary();
           try {
             Files.move(directory(diffId), aside, StandardCopyOption.ATOMIC_MOVE);
           } catch (IOException failure) {
@@ -244,6 +265,58 @@ final class LayerStore implements AutoCloseable {
           return aside;
         })
         .toList();
+  }
+
+  /**
+   * What is wrong with a layer's files; empty when nothing is.
+   *
+   * @param contents whether they are read, or only looked at
+   */
+  List<String> damage(Layer layer, boolean contents) {
+    Path directory = directory(layer.diffId());
+    return LayerContents.damage(
+        directory.resolve(CONTENTS), directory.resolve("diff"), layer.room(), contents);
+  }
+
+  /**
+   * Takes a damaged layer out of the store. What is mounted stays mounted: its files are kept until
+   * {@link #takeCondemned}.
+   */
+  synchronized void condemn(Digest diffId) {
+    if (layers.remove(diffId) == null) {
+      return;
+    }
+    unflushed.remove(diffId);
+    Path aside = condemned.resolve(diffId.hex() + "." + UUID.randomUUID());
+    try {
+      Files.move(directory(diffId), aside, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException failure) {
+      throw failed("set aside layer", directory(diffId), failure);
+    }
+  }
+
+  /**
+   * Takes away condemned layers that nobody needs any more.
+   *
+   * @param used digests of layers in use
+   * @return directories for {@link #delete}
+   */
+  synchronized List<Path> takeCondemned(Set<Digest> used) {
+    List<Path> garbage = new ArrayList<>();
+    try {
+      for (Path layer : children(condemned)) {
+        String name = layer.getFileName().toString();
+        String hex = name.substring(0, Math.max(0, name.indexOf('.')));
+        if (used.stream().noneMatch(diffId -> diffId.hex().equals(hex))) {
+          Path aside = sessions.temporary();
+          Files.move(layer, aside, StandardCopyOption.ATOMIC_MOVE);
+          garbage.add(aside);
+        }
+      }
+    } catch (IOException failure) {
+      throw failed("remove", condemned, failure);
+    }
+    return garbage;
   }
 
   /** Deletes temporary directories, with all in them. */

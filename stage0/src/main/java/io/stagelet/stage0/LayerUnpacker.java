@@ -5,13 +5,16 @@ import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.FileAttributes;
 import io.stagelet.linux.StageletException;
 import io.stagelet.linux.TreePath;
+import io.stagelet.linux.TreeUsage;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.zip.CRC32C;
 
 /**
  * Writes a layer's tar archive to a directory that overlayfs can take as a lower one: {@code .wh.}
@@ -26,12 +29,14 @@ final class LayerUnpacker {
    * @param opaqueRoot whether the layer hides all layers below it
    * @param implicitDirectories directories that the archive puts files in and does not describe
    * @param refusedXattrs extended attributes that this filesystem does not take
+   * @param contents what its files hold
    */
   record Unpacked(
       ConfinedTree.Room room,
       boolean opaqueRoot,
       List<TreePath> implicitDirectories,
-      Set<String> refusedXattrs) {}
+      Set<String> refusedXattrs,
+      LayerContents contents) {}
 
   private static final String WHITEOUT = ".wh.";
   private static final String OPAQUE = ".wh..wh..opq";
@@ -54,6 +59,7 @@ final class LayerUnpacker {
     InputStream counted = new LimitedStream(archive, limits.bytes());
     TarReader tar = new TarReader(counted);
     byte[] buffer = new byte[128 << 10];
+    LayerContents contents = new LayerContents();
     try (ConfinedTree tree = ConfinedTree.open(directory)) {
       long entries = 0;
       for (TarEntry entry = tar.next(); entry != null; entry = tar.next()) {
@@ -63,16 +69,21 @@ final class LayerUnpacker {
               "the layer has more than the %d entries that are allowed"
                   .formatted(limits.entries()));
         }
-        write(tree, tar, entry, buffer);
+        write(tree, tar, entry, buffer, contents);
       }
       tar.drain();
       tree.finish();
       return new Unpacked(
-          tree.room(), tree.opaqueRoot(), tree.implicitDirectories(), tree.refusedXattrs());
+          tree.replaced() ? TreeUsage.of(directory) : tree.room(),
+          tree.opaqueRoot(),
+          tree.implicitDirectories(),
+          tree.refusedXattrs(),
+          contents);
     }
   }
 
-  private void write(ConfinedTree tree, TarReader tar, TarEntry entry, byte[] buffer)
+  private void write(
+      ConfinedTree tree, TarReader tar, TarEntry entry, byte[] buffer, LayerContents contents)
       throws IOException {
     TreePath path = entry.path();
     String name = path.name();
@@ -87,8 +98,19 @@ final class LayerUnpacker {
     }
     FileAttributes attributes = withoutOurs(entry.attributes());
     switch (entry.kind()) {
+      case TarEntry.Kind.Directory() -> contents.directory(path);
+      case TarEntry.Kind.SymbolicLink _ -> contents.link(path);
+      case TarEntry.Kind.File _ -> {}
+      case TarEntry.Kind.HardLink _,
+          TarEntry.Kind.CharacterDevice _,
+          TarEntry.Kind.BlockDevice _,
+          TarEntry.Kind.Fifo _ ->
+          contents.other(path);
+    }
+    switch (entry.kind()) {
       case TarEntry.Kind.Directory() -> tree.directory(path, attributes);
-      case TarEntry.Kind.File file -> writeFile(tree, tar, path, file, attributes, buffer);
+      case TarEntry.Kind.File file ->
+          writeFile(tree, tar, path, file, attributes, buffer, contents);
       case TarEntry.Kind.SymbolicLink(String text) -> tree.symbolicLink(path, text, attributes);
       case TarEntry.Kind.HardLink(TreePath target) -> tree.hardLink(path, target);
       case TarEntry.Kind.CharacterDevice(long major, long minor) ->
@@ -115,15 +137,18 @@ final class LayerUnpacker {
       TreePath path,
       TarEntry.Kind.File file,
       FileAttributes attributes,
-      byte[] buffer)
+      byte[] buffer,
+      LayerContents contents)
       throws IOException {
+    CRC32C checksum = new CRC32C();
+    long written = 0;
     if (file.size() > limits.bytes()) {
       throw new StageletException(
           ErrorCode.RESOURCE_EXHAUSTED,
           "%s has %d bytes, more than the %d that are allowed"
               .formatted(path, file.size(), limits.bytes()));
     }
-    try (ConfinedTree.NewFile written = tree.file(path)) {
+    try (ConfinedTree.NewFile target = tree.file(path)) {
       for (TarEntry.Extent extent : file.extents()) {
         long position = extent.offset();
         long end = extent.offset() + extent.length();
@@ -133,12 +158,16 @@ final class LayerUnpacker {
             throw new StageletException(
                 ErrorCode.DATA_LOSS, path + " has less data in the tar archive than it says");
           }
-          written.write(position, buffer, 0, count);
+          target.write(position, buffer, 0, count);
+          checksum.update(buffer, 0, count);
+          written += count;
           position += count;
         }
       }
-      written.finish(file.size(), attributes);
+      target.finish(file.size(), attributes);
     }
+    contents.file(
+        path, file.size(), written == file.size() ? Optional.of(checksum) : Optional.empty());
   }
 
   /**

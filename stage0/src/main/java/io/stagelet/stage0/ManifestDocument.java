@@ -51,6 +51,7 @@ sealed interface ManifestDocument permits ImageManifest, ImageIndex {
     return new BlobDescriptor(
         Json.text(json, "mediaType"),
         Digest.parse(Json.text(json, "digest")),
-        json.path("size").longValue());
+        json.path("size").longValue(),
+        Json.textMap(json, "annotations"));
   }
 }

@@ -108,7 +108,7 @@ final class RegistryAuthorization {
               realm,
               "grant_type=refresh_token&client_id=stagelet&service=%s&scope=%s&refresh_token=%s"
                   .formatted(encode(service), encode(scope), encode(identity)),
-              endpoint.verified());
+              endpoint);
     } else {
       String query =
           (realm.getRawQuery() == null ? "?" : "&")
@@ -119,7 +119,7 @@ final class RegistryAuthorization {
           credentials instanceof Credentials.Basic(String user, String password)
               ? Map.of("authorization", basic(user, password))
               : Map.of();
-      response = transport.get(URI.create(realm + query), headers, endpoint.verified());
+      response = transport.get(URI.create(realm + query), headers, endpoint);
     }
     try (BodyReader body = response.body()) {
       if (response.statusCode() != 200) {

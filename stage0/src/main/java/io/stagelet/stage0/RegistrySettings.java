@@ -1,7 +1,6 @@
 package io.stagelet.stage0;
 
 import java.time.Duration;
-import java.util.Set;
 
 /**
  * How registries are talked to.
@@ -13,8 +12,8 @@ import java.util.Set;
  *     least 1
  * @param firstPause how long to wait before the second attempt; doubled for each further one
  * @param parallelLayers how many layers of one image are fetched at a time, at least 1
- * @param insecureHosts registries ({@code host} or {@code host:port}) whose certificate is not
- *     checked, and which may speak plain HTTP
+ * @param mirrorConnectTimeout how long a connection to a mirror may take; the next place is tried
+ *     then
  */
 public record RegistrySettings(
     Duration connectTimeout,
@@ -22,9 +21,8 @@ public record RegistrySettings(
     int attempts,
     Duration firstPause,
     int parallelLayers,
-    Set<String> insecureHosts) {
+    Duration mirrorConnectTimeout) {
   public RegistrySettings {
-    insecureHosts = Set.copyOf(insecureHosts);
     if (attempts < 1 || parallelLayers < 1) {
       throw new IllegalArgumentException(
           "%d attempts, %d parallel layers: at least 1 of each"
@@ -32,9 +30,16 @@ public record RegistrySettings(
     }
   }
 
-  /** What suits most: 10 s to connect, 30 s of silence, 5 attempts, 4 layers at a time. */
+  /**
+   * What suits most: 10 s to connect (mirrors 3), 30 s of silence, 5 attempts, 4 layers at a time.
+   */
   public static RegistrySettings defaults() {
     return new RegistrySettings(
-        Duration.ofSeconds(10), Duration.ofSeconds(30), 5, Duration.ofMillis(250), 4, Set.of());
+        Duration.ofSeconds(10),
+        Duration.ofSeconds(30),
+        5,
+        Duration.ofMillis(250),
+        4,
+        Duration.ofSeconds(3));
   }
 }

@@ -1,6 +1,5 @@
 package io.stagelet.stage0;
 
-import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -10,23 +9,16 @@ import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.channels.UnresolvedAddressException;
-import java.security.GeneralSecurityException;
-import java.security.SecureRandom;
-import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLEngine;
-import javax.net.ssl.TrustManager;
-import javax.net.ssl.X509ExtendedTrustManager;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Sends one HTTP request and follows its redirects. HTTP/1.1, so that each layer has a connection
@@ -37,36 +29,39 @@ final class RegistryTransport implements AutoCloseable {
   private static final Set<Integer> REDIRECT = Set.of(301, 302, 303, 307, 308);
   private static final String AUTHORIZATION = "authorization";
 
+  /** How long a mirror may think before it answers; there is somebody else to ask. */
+  private static final Duration MIRROR_PATIENCE = Duration.ofSeconds(10);
+
+  /** What makes a client of its own. */
+  private record ClientKey(String host, String certificates, boolean verified, boolean mirror) {}
+
   private final RegistrySettings settings;
-  private final HttpClient verifying;
-  private @Nullable HttpClient trustingAll;
+  private final CertificateDirectories certificates;
+  private final Proxies proxies;
+  private final Map<ClientKey, HttpClient> clients = new ConcurrentHashMap<>();
 
-  RegistryTransport(RegistrySettings settings) {
+  RegistryTransport(
+      RegistrySettings settings, CertificateDirectories certificates, Proxies proxies) {
     this.settings = settings;
-    this.verifying = builder(settings).build();
-  }
-
-  private static HttpClient.Builder builder(RegistrySettings settings) {
-    return HttpClient.newBuilder()
-        .version(HttpClient.Version.HTTP_1_1)
-        .followRedirects(HttpClient.Redirect.NEVER)
-        .connectTimeout(settings.connectTimeout());
+    this.certificates = certificates;
+    this.proxies = proxies;
   }
 
   /**
    * The answer to a GET, its body still to be read and to be closed.
    *
    * @param headers by lower-case name
+   * @param endpoint says how the server is reached and checked
    * @throws IOException when no answer came
    */
-  HttpResponse<BodyReader> get(URI uri, Map<String, String> headers, boolean verified)
+  HttpResponse<BodyReader> get(URI uri, Map<String, String> headers, RegistryEndpoint endpoint)
       throws IOException, InterruptedException {
     Map<String, String> sent = new LinkedHashMap<>(headers);
     URI current = uri;
     for (int hops = 0; hops <= REDIRECTS; hops++) {
       HttpRequest.Builder request = HttpRequest.newBuilder(current).GET();
       sent.forEach(request::setHeader);
-      HttpResponse<BodyReader> response = send(request.build(), verified);
+      HttpResponse<BodyReader> response = send(request, current, endpoint);
       if (!REDIRECT.contains(response.statusCode())) {
         return response;
       }
@@ -81,14 +76,14 @@ final class RegistryTransport implements AutoCloseable {
   }
 
   /** The answer to a form that is posted. */
-  HttpResponse<BodyReader> post(URI uri, String form, boolean verified)
+  HttpResponse<BodyReader> post(URI uri, String form, RegistryEndpoint endpoint)
       throws IOException, InterruptedException {
     return send(
         HttpRequest.newBuilder(uri)
             .setHeader("content-type", "application/x-www-form-urlencoded")
-            .POST(HttpRequest.BodyPublishers.ofString(form))
-            .build(),
-        verified);
+            .POST(HttpRequest.BodyPublishers.ofString(form)),
+        uri,
+        endpoint);
   }
 
   /** How long silence is borne. */
@@ -96,11 +91,18 @@ final class RegistryTransport implements AutoCloseable {
     return settings.stallTimeout();
   }
 
-  private HttpResponse<BodyReader> send(HttpRequest request, boolean verified)
+  private HttpResponse<BodyReader> send(
+      HttpRequest.Builder builder, URI uri, RegistryEndpoint endpoint)
       throws IOException, InterruptedException {
+    proxies.authorization(uri).ifPresent(value -> builder.setHeader("proxy-authorization", value));
+    HttpRequest request = builder.build();
     CompletableFuture<HttpResponse<BodyReader>> answer =
-        client(verified).sendAsync(request, head -> new BodyReader());
-    Duration patience = settings.connectTimeout().plus(settings.stallTimeout());
+        client(uri, endpoint).sendAsync(request, head -> new BodyReader());
+    Duration thinking =
+        endpoint.mirror() && MIRROR_PATIENCE.compareTo(settings.stallTimeout()) < 0
+            ? MIRROR_PATIENCE
+            : settings.stallTimeout();
+    Duration patience = connectTimeout(endpoint.mirror()).plus(thinking);
     boolean done = false;
     try {
       HttpResponse<BodyReader> response = answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
@@ -166,59 +168,30 @@ final class RegistryTransport implements AutoCloseable {
         && one.getRawAuthority().equalsIgnoreCase(other.getRawAuthority());
   }
 
-  private synchronized HttpClient client(boolean verified) {
-    if (verified) {
-      return verifying;
-    }
-    if (trustingAll == null) {
-      trustingAll = builder(settings).sslContext(anyCertificate()).build();
-    }
-    return trustingAll;
+  private HttpClient client(URI uri, RegistryEndpoint endpoint) {
+    String authority = uri.getRawAuthority();
+    // a registry's directory has the name that references have
+    String host = authority.equals("registry-1.docker.io") ? "docker.io" : authority;
+    String state = certificates.state(host);
+    boolean ordinary = state.isEmpty();
+    return clients.computeIfAbsent(
+        new ClientKey(ordinary ? "" : host, state, endpoint.verified(), endpoint.mirror()),
+        key ->
+            HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .followRedirects(HttpClient.Redirect.NEVER)
+                .connectTimeout(connectTimeout(key.mirror()))
+                .proxy(proxies.selector())
+                .sslContext(certificates.context(host, key.verified()))
+                .build());
   }
 
-  /** For registries that the administrator called insecure. */
-  private static SSLContext anyCertificate() {
-    try {
-      SSLContext context = SSLContext.getInstance("TLS");
-      context.init(null, new TrustManager[] {new TrustsAnybody()}, new SecureRandom());
-      return context;
-    } catch (GeneralSecurityException failure) {
-      throw new StageletException(
-          ErrorCode.INTERNAL, "this Java has no TLS: " + failure.getMessage(), failure);
-    }
+  private Duration connectTimeout(boolean mirror) {
+    return mirror ? settings.mirrorConnectTimeout() : settings.connectTimeout();
   }
 
   @Override
-  public synchronized void close() {
-    verifying.shutdownNow();
-    if (trustingAll != null) {
-      trustingAll.shutdownNow();
-    }
-  }
-
-  /** Extended, so that the JDK does not check the host's name either. */
-  private static final class TrustsAnybody extends X509ExtendedTrustManager {
-    @Override
-    public void checkClientTrusted(X509Certificate[] chain, String type) {}
-
-    @Override
-    public void checkServerTrusted(X509Certificate[] chain, String type) {}
-
-    @Override
-    public void checkClientTrusted(X509Certificate[] chain, String type, java.net.Socket socket) {}
-
-    @Override
-    public void checkServerTrusted(X509Certificate[] chain, String type, java.net.Socket socket) {}
-
-    @Override
-    public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine) {}
-
-    @Override
-    public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine) {}
-
-    @Override
-    public X509Certificate[] getAcceptedIssuers() {
-      return new X509Certificate[0];
-    }
+  public void close() {
+    clients.values().forEach(HttpClient::shutdownNow);
   }
 }

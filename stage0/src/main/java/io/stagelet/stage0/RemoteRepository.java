@@ -30,6 +30,7 @@ final class RemoteRepository {
   private static final int LARGEST_MANIFEST = 4 << 20;
 
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+  private static final int MIRROR_ATTEMPTS = 2;
 
   private final RegistryTransport transport;
   private final RegistryAuthorization authorization;
@@ -136,15 +137,14 @@ final class RemoteRepository {
     Map<String, String> sent = new LinkedHashMap<>(headers);
     Optional<String> known = authorization.known(endpoint, credentials);
     known.ifPresent(value -> sent.put("authorization", value));
-    HttpResponse<BodyReader> response =
-        transport.get(endpoint.resolve(path), sent, endpoint.verified());
+    HttpResponse<BodyReader> response = transport.get(endpoint.resolve(path), sent, endpoint);
     if (response.statusCode() != 401 || credentials instanceof Credentials.RegistryToken) {
       return response;
     }
     response.body().close();
     authorization.forget(endpoint, credentials);
     sent.put("authorization", authorization.answer(endpoint, credentials, response));
-    return transport.get(endpoint.resolve(path), sent, endpoint.verified());
+    return transport.get(endpoint.resolve(path), sent, endpoint);
   }
 
   /** The answer says that a request may be repeated, and when. */
@@ -209,7 +209,7 @@ final class RemoteRepository {
             RegistryAnswers.unavailable(
                 "%s: %s".formatted(what, StageletException.reason(broken)), broken);
       }
-      if (number >= settings.attempts()) {
+      if (number >= attempts()) {
         throw failed;
       }
       Duration pause = asked.orElse(pause(number));
@@ -231,8 +231,14 @@ final class RemoteRepository {
             base + ThreadLocalRandom.current().nextLong(base / 2 + 1), LONGEST_PAUSE.toMillis()));
   }
 
+  /** How often something is tried; a mirror is left for the next place soon. */
   int attempts() {
-    return settings.attempts();
+    return endpoint.mirror() ? Math.min(MIRROR_ATTEMPTS, settings.attempts()) : settings.attempts();
+  }
+
+  /** The place. */
+  RegistryEndpoint endpoint() {
+    return endpoint;
   }
 
   Duration silence() {

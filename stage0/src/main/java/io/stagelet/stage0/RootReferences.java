@@ -43,22 +43,35 @@ final class RootReferences {
 
   private static final Logger LOG = LoggerFactory.getLogger(RootReferences.class);
   private static final String ASIDE = ".new";
+  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
   private final Path directory;
+  private final String boot;
   private final Map<Path, Reference> references = new LinkedHashMap<>();
 
-  /** Opens them; those whose target is gone are dropped. */
+  /** Opens them. */
   RootReferences(Path root) {
     this.directory = root.resolve("roots");
     try {
       Files.createDirectories(directory);
-      try (Stream<Path> files = Files.list(directory)) {
-        for (Path file : files.toList()) {
-          load(file);
-        }
-      }
+      this.boot = Files.readString(BOOT_ID).strip();
     } catch (IOException failure) {
       throw failed("open", directory, failure);
+    }
+  }
+
+  /**
+   * Reads what is on disk; dropped are those that the machine's end has ended, and those whose
+   * target's directory is gone. With the store's lock held.
+   */
+  void reload() {
+    references.clear();
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path file : files.toList()) {
+        load(file);
+      }
+    } catch (IOException failure) {
+      throw failed("read", directory, failure);
     }
   }
 
@@ -66,7 +79,9 @@ final class RootReferences {
     try {
       JsonNode json = Json.object(Files.readAllBytes(file), file.toString());
       Path target = Path.of(Json.text(json, "target"));
-      if (Files.exists(target) && file.equals(file(target))) {
+      Path parent = target.getParent();
+      boolean there = parent != null && Files.exists(parent);
+      if (there && Json.text(json, "boot").equals(boot) && file.equals(file(target))) {
         references.put(
             target,
             new Reference(
@@ -86,6 +101,11 @@ final class RootReferences {
     return Optional.ofNullable(references.get(target));
   }
 
+  /** Images that root filesystems are made of. */
+  Set<ImageId> images() {
+    return references.values().stream().map(Reference::image).collect(Collectors.toSet());
+  }
+
   /** All targets. */
   Set<Path> targets() {
     return Set.copyOf(references.keySet());
@@ -102,6 +122,7 @@ final class RootReferences {
     ObjectNode json = JsonNodeFactory.instance.objectNode();
     json.put("target", reference.target().toString());
     json.put("image", reference.image().toString());
+    json.put("boot", boot);
     ArrayNode layers = json.putArray("layers");
     reference.layers().forEach(layer -> layers.add(layer.toString()));
     Path file = file(reference.target());

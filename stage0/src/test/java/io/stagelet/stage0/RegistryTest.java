@@ -31,7 +31,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 class RegistryTest {
   private static final RegistrySettings SETTINGS =
       new RegistrySettings(
-          Duration.ofSeconds(2), Duration.ofMillis(500), 3, Duration.ofMillis(5), 4, Set.of());
+          Duration.ofSeconds(2),
+          Duration.ofMillis(500),
+          3,
+          Duration.ofMillis(5),
+          4,
+          Duration.ofSeconds(1));
   private static final byte[] MANIFEST =
       "{\"config\":{},\"layers\":[]}".getBytes(java.nio.charset.StandardCharsets.UTF_8);
   private static final byte[] BLOB = blob();
@@ -48,7 +53,9 @@ class RegistryTest {
   @BeforeEach
   void start() throws IOException {
     registry = new TestRegistry();
-    client = new RegistryClient(SETTINGS, RegistryEndpoints.named(Set.of()), Clock.systemUTC());
+    client =
+        new RegistryClient(
+            SETTINGS, Registries.of(RegistryEndpoints.named(Set.of())), Clock.systemUTC());
   }
 
   @AfterEach
@@ -63,7 +70,7 @@ class RegistryTest {
   }
 
   private byte[] download(Digest digest, long size) throws InterruptedException {
-    RemoteRepository repository = find(Credentials.none()).repository();
+    MirroredRepository repository = find(Credentials.none()).repository();
     ByteArrayOutputStream content = new ByteArrayOutputStream();
     try (BlobStream stream = new BlobStream(repository, new BlobDescriptor("", digest, size))) {
       byte[] buffer = new byte[10_000];
@@ -297,7 +304,8 @@ class RegistryTest {
             }
             return challenge(exchange, "Basic dTpw", "Basic realm=\"r\"");
           };
-      RemoteRepository repository = find(new Credentials.Basic("u", "p")).repository();
+      RemoteRepository repository =
+          find(new Credentials.Basic("u", "p")).repository().places().getFirst();
       RemoteRepository.BlobBody body = repository.open(digest, 0);
 
       assertThat(body.body().readAll(BLOB.length, Duration.ofSeconds(5))).isEqualTo(BLOB);
@@ -431,7 +439,7 @@ class RegistryTest {
           }
           return false;
         };
-    RemoteRepository repository = find(Credentials.none()).repository();
+    MirroredRepository repository = find(Credentials.none()).repository();
 
     assertThatThrownBy(() -> repository.document(new BlobDescriptor("", digest, 1)))
         .hasMessageContaining("is damaged");
@@ -440,13 +448,19 @@ class RegistryTest {
   @Test
   void theNextEndpointIsTriedAndAllFailuresAreTold() throws Exception {
     registry.manifest("1", MANIFEST);
-    RegistryEndpoint down = new RegistryEndpoint(URI.create("http://127.0.0.1:1"), "a", true);
+    RegistryEndpoint down =
+        new RegistryEndpoint("127.0.0.1:1/a", URI.create("http://127.0.0.1:1"), "a", true, true);
     RegistryEndpoint up =
-        new RegistryEndpoint(URI.create("http://" + registry.host()), "mirror/a", true);
+        new RegistryEndpoint(
+            registry.host() + "/mirror/a",
+            URI.create("http://" + registry.host()),
+            "mirror/a",
+            true,
+            false);
     ImageReference reference = ImageReference.parse("example.com/a:1");
 
     try (RegistryClient mirrored =
-        new RegistryClient(SETTINGS, _ -> List.of(down, up), Clock.systemUTC())) {
+        new RegistryClient(SETTINGS, Registries.of(_ -> List.of(down, up)), Clock.systemUTC())) {
       assertThat(mirrored.find(reference, Credentials.none()).manifest().bytes())
           .isEqualTo(MANIFEST);
       assertThat(registry.requests).containsExactly("GET /v2/mirror/a/manifests/1");
@@ -480,7 +494,7 @@ class RegistryTest {
   void anInsecureRegistryMayHaveAnyCertificateOrNone() {
     assertThat(RegistryEndpoints.named(Set.of("host")).of(ImageReference.parse("host:5000/a")))
         .containsExactly(
-            new RegistryEndpoint(URI.create("https://host:5000"), "a", false),
-            new RegistryEndpoint(URI.create("http://host:5000"), "a", true));
+            new RegistryEndpoint("host:5000/a", URI.create("https://host:5000"), "a", false, true),
+            new RegistryEndpoint("host:5000/a", URI.create("http://host:5000"), "a", true, false));
   }
 }

@@ -23,8 +23,12 @@ import java.util.Map;
  *   ExecStart      create   the runtime makes the container and exits; the PID file names its first process,
  *                           which is orphaned to systemd and waits
  *   ExecStartPost  start    the first process goes on to be the application
- *   ExecStopPost   delete   the runtime forgets the container, however it ended
  * </pre>
+ *
+ * <p>The runtime is made to forget the container by the server, once the unit is down ({@link
+ * OciRuntime#forget}). As an {@code ExecStopPost} it would run in the container's own cgroup, which
+ * runc freezes, and itself with it, to kill what is left of a container without a PID namespace of
+ * its own.
  */
 final class ContainerUnit {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
@@ -92,9 +96,6 @@ final class ContainerUnit {
                 id),
             false)
         .execStartPost(runtime.command(log(container), "start", id), false)
-        .execStopPost(
-            runtime.command(container.directory().resolve("delete.log"), "delete", "--force", id),
-            true)
         .with(List.of(UnitProperty.logExtraFields(logFields(container))))
         .with(devices(container))
         .with(limits(container.resources()))

@@ -8,8 +8,11 @@ import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * The command line of an OCI runtime.
@@ -24,6 +27,10 @@ import java.util.List;
  * @param crun whether it is crun, which must be told its cgroup driver
  */
 record OciRuntime(Path binary, Path root, boolean crun) {
+  private static final String NO_CGROUPS = "--cgroup-manager=disabled";
+  private static final Pattern ID = Pattern.compile("[0-9a-f]{64}");
+  private static final Duration FORGET_DEADLINE = Duration.ofSeconds(30);
+
   /** To {@code cgroup.procs}, 0 is the process that writes it (cgroups(7)). */
   private static final String ENTER_CGROUP = "echo 0 > \"$0\" && exec \"$@\"";
 
@@ -48,7 +55,7 @@ record OciRuntime(Path binary, Path root, boolean crun) {
     List<String> command = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));
     command.addAll(List.of("--log", log.toString(), "--log-format", "json"));
     if (crun) {
-      command.add("--cgroup-manager=disabled");
+      command.add(NO_CGROUPS);
     }
     command.addAll(List.of(arguments));
     return command;
@@ -73,6 +80,36 @@ record OciRuntime(Path binary, Path root, boolean crun) {
           0, List.of("/bin/sh", "-c", ENTER_CGROUP, cgroup.resolve("cgroup.procs").toString()));
     }
     return command;
+  }
+
+  /** Makes it forget a container, if it knows it; what is left of it is killed. */
+  void forget(String container) {
+    if (Files.exists(root.resolve(container))) {
+      List<String> command = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));
+      if (crun) {
+        command.add(NO_CGROUPS);
+      }
+      command.addAll(List.of("delete", "--force", container));
+      Command.of(command).withDeadline(FORGET_DEADLINE).runChecked();
+    }
+  }
+
+  /** The containers that it keeps a state of. */
+  List<String> known() {
+    if (!Files.isDirectory(root)) {
+      return List.of();
+    }
+    try (Stream<Path> states = Files.list(root)) {
+      return states
+          .map(state -> state.getFileName().toString())
+          .filter(name -> ID.matcher(name).matches())
+          .toList();
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not list %s: %s".formatted(root, StageletException.reason(failure)),
+          failure);
+    }
   }
 
   /** What it complained of in a log: the messages of its errors; empty when it had none. */

@@ -40,6 +40,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
   private static final int SIGKILL = 9;
+  private static final int ID_IN_UNIT_NAME = 12;
 
   private final Units units;
   private final OciRuntime runtime;
@@ -194,7 +195,7 @@ final class OciStage1 implements Stage1 {
         // it ran, and ended badly before its start was through: an end like any other
         return;
       }
-      stopUnit(ContainerUnit.name(container));
+      removeContainer(container);
       throw new StartFailure(
           "container %s cannot be started: %s"
               .formatted(
@@ -271,6 +272,7 @@ final class OciStage1 implements Stage1 {
       kill(container);
     }
     stopUnit(ContainerUnit.name(container));
+    runtime.forget(container.id().value());
   }
 
   private void stopUnit(UnitName unit) {
@@ -292,6 +294,10 @@ final class OciStage1 implements Stage1 {
             stopUnit(unit);
           });
     }
+    runtime.known().stream()
+        .filter(id ->
+            knownUnits.stream().noneMatch(unit -> unit.contains(id.substring(0, ID_IN_UNIT_NAME))))
+        .forEach(runtime::forget);
   }
 
   @Override

@@ -1,0 +1,30 @@
+package io.stagelet.stage0;
+
+import java.util.List;
+
+/**
+ * How the image service works.
+ *
+ * @param registry how registries are talked to
+ * @param platform which image of an index is taken
+ * @param limits how large a layer may become
+ * @param pinned names of images that are never collected; {@code *} stands for anything but a slash
+ *     at any place, and at the end for all that follows
+ */
+public record ImageSettings(
+    RegistrySettings registry, Platform platform, UnpackLimits limits, List<String> pinned) {
+  public ImageSettings {
+    pinned = List.copyOf(pinned);
+  }
+
+  /** What suits most: this machine's platform, and nothing pinned. */
+  public static ImageSettings defaults() {
+    return new ImageSettings(
+        RegistrySettings.defaults(), Platform.host(), UnpackLimits.defaults(), List.of());
+  }
+
+  /** The same with these names pinned. */
+  public ImageSettings withPinned(List<String> names) {
+    return new ImageSettings(registry, platform, limits, names);
+  }
+}

@@ -1,0 +1,43 @@
+package io.stagelet.stage0.command;
+
+import java.util.concurrent.Callable;
+import picocli.AutoComplete;
+import picocli.CommandLine;
+
+/** The commands that tell about the command: from the same source as its help. */
+final class DocumentCommands {
+  private DocumentCommands() {}
+
+  /** Prints a completion script. */
+  @CommandLine.Command(
+      name = "completion",
+      description = "Print a completion script for bash and zsh: source <(stage0 completion)",
+      mixinStandardHelpOptions = true)
+  static final class Completion implements Callable<Integer> {
+    @CommandLine.Spec private CommandLine.Model.@org.jspecify.annotations.Nullable CommandSpec spec;
+
+    @Override
+    public Integer call() {
+      CommandLine own = java.util.Objects.requireNonNull(spec).commandLine();
+      own.getOut().println(AutoComplete.bash("stage0", own.getParent()));
+      return 0;
+    }
+  }
+
+  /** Prints the manual page. */
+  @CommandLine.Command(
+      name = "man",
+      description = "Print the manual page: stage0 man | man -l -",
+      mixinStandardHelpOptions = true)
+  static final class Man implements Callable<Integer> {
+    @CommandLine.Spec private CommandLine.Model.@org.jspecify.annotations.Nullable CommandSpec spec;
+
+    @Override
+    public Integer call() {
+      CommandLine own = java.util.Objects.requireNonNull(spec).commandLine();
+      own.getOut().print(ManualPage.of(own.getParent().getCommandSpec()));
+      own.getOut().flush();
+      return 0;
+    }
+  }
+}
