@@ -6,6 +6,7 @@ import io.stagelet.journal.JournalLoggers;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;
 
@@ -56,25 +57,31 @@ public final class Main {
       // gRPC and the JDK log by java.util.logging
       SLF4JBridgeHandler.removeHandlersForRootLogger();
       SLF4JBridgeHandler.install();
+      CountDownLatch closed = new CountDownLatch(1);
+      Thread main = Thread.currentThread();
       try (CriServer server = new CriServer(configuration, Version.text(), System.getenv())) {
-        Thread main = Thread.currentThread();
         Runtime.getRuntime()
             .addShutdownHook(
                 new Thread(() -> {
                   main.interrupt();
-                  joined(main);
+                  await(closed);
                 }));
         server.serve();
       } catch (InterruptedException asked) {
         return 0;
+      } finally {
+        closed.countDown();
       }
       return 0;
     }
 
-    /** The virtual machine ends when its hooks have: the server is taken apart first. */
-    private static void joined(Thread main) {
+    /**
+     * The virtual machine ends when its hooks have: the server is taken apart first. Its thread's
+     * end is not waited for: that goes on to {@link System#exit}, which waits for the hooks.
+     */
+    private static void await(CountDownLatch closed) {
       try {
-        main.join();
+        closed.await();
       } catch (InterruptedException interrupted) {
         Thread.currentThread().interrupt();
       }
