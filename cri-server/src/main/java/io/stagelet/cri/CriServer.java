@@ -103,7 +103,8 @@ final class CriServer implements AutoCloseable {
             images,
             images.rootFilesystems(),
             relay,
-            new ContainerPlanner(new Capabilities(lastCapability()), new SeccompDefault(machine())),
+            new ContainerPlanner(
+                new Capabilities(capabilityBound()), new SeccompDefault(machine())),
             files,
             ids,
             clock);
@@ -177,10 +178,19 @@ final class CriServer implements AutoCloseable {
     return architecture.equals("amd64") ? "x86_64" : architecture;
   }
 
-  private static int lastCapability() {
-    Path file = Path.of("/proc/sys/kernel/cap_last_cap");
+  /**
+   * What systemd itself may have and hand on, which is less than the kernel knows where systemd
+   * runs in a container.
+   */
+  private static long capabilityBound() {
+    Path file = Path.of("/proc/1/status");
     try {
-      return Integer.parseInt(KernelFile.text(file));
+      return KernelFile.text(file)
+          .lines()
+          .filter(line -> line.startsWith("CapBnd:"))
+          .map(line -> Long.parseUnsignedLong(line.substring("CapBnd:".length()).strip(), 16))
+          .findFirst()
+          .orElseThrow(() -> new IOException("it has no line CapBnd"));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
