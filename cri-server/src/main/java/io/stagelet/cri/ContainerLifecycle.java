@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.ContainerOutput;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
@@ -58,6 +59,7 @@ final class ContainerLifecycle {
   private final ImageService images;
   private final RootFilesystems rootFilesystems;
   private final Relay relay;
+  private final ContainerInputs inputs;
   private final ContainerPlanner planner;
   private final SandboxFiles files;
   private final Ids ids;
@@ -71,6 +73,7 @@ final class ContainerLifecycle {
       ImageService images,
       RootFilesystems rootFilesystems,
       Relay relay,
+      ContainerInputs inputs,
       ContainerPlanner planner,
       SandboxFiles files,
       Ids ids,
@@ -81,6 +84,7 @@ final class ContainerLifecycle {
     this.images = images;
     this.rootFilesystems = rootFilesystems;
     this.relay = relay;
+    this.inputs = inputs;
     this.planner = planner;
     this.files = files;
     this.ids = ids;
@@ -192,11 +196,17 @@ final class ContainerLifecycle {
           "container %s cannot be started: its sandbox is not ready (see systemctl status %s)"
               .formatted(plan.name(), container.sandbox().unit()));
     }
-    relay.open(output(container));
+    String id = plan.id().value();
+    if (!plan.process().terminal()) {
+      relay.open(output(container));
+    }
     try {
+      plan.stdin().ifPresent(fifo -> inputs.open(id, fifo));
       become(container, container.record().with(new ContainerRecord.Running(clock.instant())));
-      container.stage1().startContainer(plan);
+      container.stage1().startContainer(plan, master -> openTerminal(container, master));
+      inputs.started(id);
     } catch (StartFailure failure) {
+      inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
       become(
           container,
@@ -211,6 +221,7 @@ final class ContainerLifecycle {
                       clock.instant())));
       throw failure;
     } catch (RuntimeException failure) {
+      inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
       become(container, container.record().with(new ContainerRecord.Created()));
       throw failure;
@@ -220,6 +231,12 @@ final class ContainerLifecycle {
       container.become(container.record().with(new ContainerRecord.Running(running.startedAt())));
     }
     StoryEvent.CONTAINER_RUNS.on(LOG).log("container {} runs as {}", plan.name(), container.unit());
+  }
+
+  private void openTerminal(Container container, int master) {
+    String id = container.id().value();
+    inputs.openTerminal(id, master);
+    relay.openTerminal(output(container), master);
   }
 
   /**
@@ -295,6 +312,7 @@ final class ContainerLifecycle {
   /** Removes what there is of a container on the host; fine when it is gone. */
   void discard(ContainerPlan plan, Consumer<ContainerPlan> forgetUnit) {
     forgetUnit.accept(plan);
+    inputs.forget(plan.id().value());
     relay.discard(plan.id().value());
     rootFilesystems.unmount(plan.rootfs());
     DurableFiles.deleteTree(plan.directory());
@@ -323,6 +341,7 @@ final class ContainerLifecycle {
    */
   private void settle(Container container, ContainerRecord.Exited exited) {
     container.stage1().removeContainer(container.plan());
+    inputs.forget(container.id().value());
     if (!relay.finish(container.id().value(), OUTPUT_GRACE)) {
       StoryEvent.OUTPUT_HELD_OPEN
           .on(LOG)
@@ -384,7 +403,8 @@ final class ContainerLifecycle {
         directory,
         directory.resolve("rootfs"),
         directory.resolve("stdout"),
-        directory.resolve("stderr"));
+        directory.resolve("stderr"),
+        directory.resolve("stdin"));
   }
 
   private void become(Container container, ContainerRecord record) {

@@ -42,7 +42,7 @@ final class ContainerPlanner {
   }
 
   /** Where a container's things are: all exist, and the root filesystem is mounted. */
-  record Places(Path directory, Path rootfs, Path stdout, Path stderr) {}
+  record Places(Path directory, Path rootfs, Path stdout, Path stderr, Path stdin) {}
 
   /**
    * The record of a container that is about to be made.
@@ -91,6 +91,7 @@ final class ContainerPlanner {
             request.resources(),
             places.stdout(),
             places.stderr(),
+            request.stdin() && !request.terminal() ? Optional.of(places.stdin()) : Optional.empty(),
             Signals.number(stopSignal),
             grace(request.annotations()),
             sharesHostPid);
@@ -102,6 +103,7 @@ final class ContainerPlanner {
         image.digests().isEmpty() ? image.id().toString() : image.digests().getFirst(),
         logPath(request, sandbox),
         request.mounts(),
+        request.stdinOnce(),
         Signals.name(Signals.number(stopSignal)),
         request.labels(),
         request.annotations(),
@@ -110,9 +112,6 @@ final class ContainerPlanner {
   }
 
   private static void refuseWhatIsNotBuilt(ContainerRequest request) {
-    if (request.terminal()) {
-      throw unsupported(request, "a terminal (tty)");
-    }
     if (request.security().selinux()) {
       throw unsupported(request, "an SELinux label");
     }
@@ -142,7 +141,7 @@ final class ContainerPlanner {
         environment(request, config, sandbox),
         firstNonEmpty(request.workingDirectory(), config.workingDirectory(), "/"),
         users.resolve(request.security(), config.user()),
-        false,
+        request.terminal(),
         request.security().noNewPrivileges());
   }
 
@@ -172,6 +171,9 @@ final class ContainerPlanner {
     Map<String, String> byName = new LinkedHashMap<>();
     byName.put("PATH", DEFAULT_PATH);
     sandbox.hostname().ifPresent(hostname -> byName.put("HOSTNAME", "HOSTNAME=" + hostname));
+    if (request.terminal()) {
+      byName.put("TERM", "TERM=xterm");
+    }
     config.environment().forEach(variable -> byName.put(nameOf(variable), variable));
     request.environment().forEach(variable -> byName.put(nameOf(variable), variable));
     return List.copyOf(byName.values());

@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param imageReference the same image by digest
  * @param logPath the log file's path; absent for none
  * @param mounts as kubelet asked for them
+ * @param stdinOnce whether its input ends with the first client that was attached to it
  * @param stopSignal such as {@code SIGTERM}
  */
 record ContainerRecord(
@@ -29,6 +30,7 @@ record ContainerRecord(
     String imageReference,
     Optional<Path> logPath,
     List<MountRecord> mounts,
+    boolean stdinOnce,
     String stopSignal,
     Map<String, String> labels,
     Map<String, String> annotations,
@@ -91,6 +93,7 @@ record ContainerRecord(
         imageReference,
         logPath,
         mounts,
+        stdinOnce,
         stopSignal,
         labels,
         annotations,

@@ -33,6 +33,7 @@ record ContainerRequest(
     Map<String, String> annotations,
     String logPath,
     boolean stdin,
+    boolean stdinOnce,
     boolean terminal,
     ContainerPlan.Resources resources,
     Security security,

@@ -1,5 +1,7 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.streaming.ContainerInputs;
+import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalNamespace;
@@ -73,6 +75,10 @@ final class CriServer implements AutoCloseable {
                 configuration.runDirectory().resolve("relay"),
                 clock,
                 configuration.output().journalNamespace()));
+    ContainerInputs inputs = new ContainerInputs(keeper());
+    SecureRandom random = new SecureRandom();
+    StreamingServer streams =
+        part("the streaming server", new StreamingServer(configuration.streaming(), clock, random));
     Path store = configuration.root().resolve("images");
     ImageService images =
         part(
@@ -91,7 +97,7 @@ final class CriServer implements AutoCloseable {
             new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
     Records records = new Records(configuration.root());
     Pods pods = new Pods();
-    Ids ids = new Ids(new SecureRandom());
+    Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
     Cni cni =
         new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
@@ -103,6 +109,7 @@ final class CriServer implements AutoCloseable {
             images,
             images.rootFilesystems(),
             relay,
+            inputs,
             new ContainerPlanner(
                 new Capabilities(capabilityBound()), new SeccompDefault(machine())),
             files,
@@ -112,7 +119,7 @@ final class CriServer implements AutoCloseable {
         new SandboxLifecycle(
             configuration, handlers, pods, records, files, cni, containers, ids, clock);
     Recovery recovery =
-        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay);
+        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -123,7 +130,15 @@ final class CriServer implements AutoCloseable {
             new CallStory(pods),
             List.of(
                 new RuntimeRpc(
-                    version, handlers, pods, sandboxes, containers, new ExecSync(), relay, cni),
+                    version,
+                    handlers,
+                    pods,
+                    sandboxes,
+                    containers,
+                    new ExecSync(streams),
+                    new Streaming(streams, relay, inputs),
+                    relay,
+                    cni),
                 new ImageRpc(images, store, clock))));
   }
 

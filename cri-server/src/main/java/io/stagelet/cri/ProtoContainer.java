@@ -79,6 +79,7 @@ final class ProtoContainer {
         config.getAnnotationsMap(),
         config.getLogPath(),
         config.getStdin(),
+        config.getStdinOnce(),
         config.getTty(),
         resources(config.getLinux().getResources()),
         security(config.getLinux().getSecurityContext()),

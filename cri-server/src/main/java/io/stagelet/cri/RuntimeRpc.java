@@ -2,12 +2,16 @@ package io.stagelet.cri;
 
 import com.google.protobuf.ByteString;
 import io.grpc.stub.StreamObserver;
+import io.stagelet.cri.v1.AttachRequest;
+import io.stagelet.cri.v1.AttachResponse;
 import io.stagelet.cri.v1.CgroupDriver;
 import io.stagelet.cri.v1.ContainerFilter;
 import io.stagelet.cri.v1.ContainerStatusRequest;
 import io.stagelet.cri.v1.ContainerStatusResponse;
 import io.stagelet.cri.v1.CreateContainerRequest;
 import io.stagelet.cri.v1.CreateContainerResponse;
+import io.stagelet.cri.v1.ExecRequest;
+import io.stagelet.cri.v1.ExecResponse;
 import io.stagelet.cri.v1.ExecSyncRequest;
 import io.stagelet.cri.v1.ExecSyncResponse;
 import io.stagelet.cri.v1.LinuxRuntimeConfiguration;
@@ -18,6 +22,8 @@ import io.stagelet.cri.v1.ListPodSandboxResponse;
 import io.stagelet.cri.v1.PodSandboxFilter;
 import io.stagelet.cri.v1.PodSandboxStatusRequest;
 import io.stagelet.cri.v1.PodSandboxStatusResponse;
+import io.stagelet.cri.v1.PortForwardRequest;
+import io.stagelet.cri.v1.PortForwardResponse;
 import io.stagelet.cri.v1.RemoveContainerRequest;
 import io.stagelet.cri.v1.RemoveContainerResponse;
 import io.stagelet.cri.v1.RemovePodSandboxRequest;
@@ -47,7 +53,6 @@ import io.stagelet.cri.v1.UpdateRuntimeConfigResponse;
 import io.stagelet.cri.v1.VersionRequest;
 import io.stagelet.cri.v1.VersionResponse;
 import io.stagelet.journal.Relay;
-import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.Stage1;
@@ -73,6 +78,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   private final SandboxLifecycle sandboxes;
   private final ContainerLifecycle containers;
   private final ExecSync execSync;
+  private final Streaming streaming;
   private final Relay relay;
   private final Cni cni;
 
@@ -83,6 +89,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
       SandboxLifecycle sandboxes,
       ContainerLifecycle containers,
       ExecSync execSync,
+      Streaming streaming,
       Relay relay,
       Cni cni) {
     this.version = version;
@@ -91,6 +98,7 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
     this.sandboxes = sandboxes;
     this.containers = containers;
     this.execSync = execSync;
+    this.streaming = streaming;
     this.relay = relay;
     this.cni = cni;
   }
@@ -384,12 +392,63 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
   }
 
   @Override
+  public void exec(ExecRequest request, StreamObserver<ExecResponse> observer) {
+    GrpcErrors.answer(
+        "Exec",
+        observer,
+        () ->
+            ExecResponse.newBuilder()
+                .setUrl(
+                    streaming.exec(
+                        pods.container(request.getContainerId()),
+                        request.getCmdList(),
+                        new Streaming.Wish(
+                            request.getStdin(),
+                            request.getStdout(),
+                            request.getStderr(),
+                            request.getTty())))
+                .build());
+  }
+
+  @Override
+  public void attach(AttachRequest request, StreamObserver<AttachResponse> observer) {
+    GrpcErrors.answer(
+        "Attach",
+        observer,
+        () ->
+            AttachResponse.newBuilder()
+                .setUrl(
+                    streaming.attach(
+                        pods.container(request.getContainerId()),
+                        new Streaming.Wish(
+                            request.getStdin(),
+                            request.getStdout(),
+                            request.getStderr(),
+                            request.getTty())))
+                .build());
+  }
+
+  @Override
+  public void portForward(
+      PortForwardRequest request, StreamObserver<PortForwardResponse> observer) {
+    GrpcErrors.answer(
+        "PortForward",
+        observer,
+        () ->
+            PortForwardResponse.newBuilder()
+                .setUrl(
+                    streaming.portForward(
+                        pods.sandbox(request.getPodSandboxId()), request.getPortList()))
+                .build());
+  }
+
+  @Override
   public void execSync(ExecSyncRequest request, StreamObserver<ExecSyncResponse> observer) {
     GrpcErrors.answer(
         "ExecSync",
         observer,
         () -> {
-          Command.Outcome outcome =
+          ExecSync.Outcome outcome =
               execSync.run(
                   pods.container(request.getContainerId()),
                   request.getCmdList(),

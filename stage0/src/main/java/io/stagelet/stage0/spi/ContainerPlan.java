@@ -20,6 +20,7 @@ import java.util.Optional;
  * @param resources what it may use
  * @param stdout the FIFO its standard output goes to
  * @param stderr the FIFO its standard error goes to
+ * @param stdin the FIFO its standard input comes from; absent when it has none, or a terminal
  * @param stopSignal the number of the signal that asks it to end
  * @param grace how long it may take to end when the machine is shut down
  * @param sharesHostPid whether it sees the host's processes
@@ -37,6 +38,7 @@ public record ContainerPlan(
     Resources resources,
     Path stdout,
     Path stderr,
+    Optional<Path> stdin,
     int stopSignal,
     Duration grace,
     boolean sharesHostPid) {

@@ -2,6 +2,7 @@ package io.stagelet.stage1.oci;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.ConsoleSocket;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.MountFlag;
@@ -34,11 +35,20 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntConsumer;
 
 /** Pods and containers as units, launched by an OCI runtime. */
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+
+  /**
+   * How long the runtime may take until it hands a terminal over: as long as it may take at all.
+   */
+  private static final Duration TERMINAL_TIMEOUT = JOB_TIMEOUT;
+
   private static final int SIGKILL = 9;
   private static final int ID_IN_UNIT_NAME = 12;
 
@@ -185,7 +195,59 @@ final class OciStage1 implements Stage1 {
   }
 
   @Override
-  public void startContainer(ContainerPlan container) {
+  public void startContainer(ContainerPlan container, IntConsumer terminal) {
+    if (!container.process().terminal()) {
+      launch(container);
+      return;
+    }
+    try (ConsoleSocket console =
+        ConsoleSocket.at(ContainerUnit.consoleSocket(container, runtime))) {
+      FutureTask<Boolean> handOver =
+          new FutureTask<>(() -> {
+            terminal.accept(console.receive(TERMINAL_TIMEOUT));
+            return true;
+          });
+      Thread receiver = Thread.ofPlatform().name("terminal").daemon().start(handOver);
+      try {
+        launch(container);
+        handOver.get();
+      } catch (ExecutionException failure) {
+        stopUnit(ContainerUnit.name(container));
+        throw new StartFailure(
+            "container %s cannot be started: its terminal cannot be had: %s"
+                .formatted(
+                    container.name(),
+                    StageletException.reason(
+                        failure.getCause() == null ? failure : failure.getCause())),
+            failure);
+      } catch (InterruptedException interrupted) {
+        Thread.currentThread().interrupt();
+        stopUnit(ContainerUnit.name(container));
+        throw new StageletException(
+            ErrorCode.CANCELLED, "the start of a container was interrupted", interrupted);
+      } finally {
+        console.cancel();
+        join(receiver);
+      }
+    }
+  }
+
+  /** It ends at once: nobody can connect any more. */
+  private static void join(Thread receiver) {
+    boolean interrupted = false;
+    while (receiver.isAlive()) {
+      try {
+        receiver.join();
+      } catch (InterruptedException later) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void launch(ContainerPlan container) {
     try {
       units.start(ContainerUnit.of(container, runtime), JOB_TIMEOUT);
     } catch (UnitException failure) {
@@ -264,6 +326,12 @@ final class OciStage1 implements Stage1 {
     String name = "exec-" + nextExec.getAndIncrement();
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
     return OciExec.open(runtime, container, name, spec.process(container, process), cgroup, json);
+  }
+
+  @Override
+  public void endLostExecs(ContainerPlan container) {
+    OciExec.endLost(
+        container, "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container)));
   }
 
   @Override
