@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Orphans implements AutoCloseable {
   /** Far longer than anybody who waits for a child of this process takes to ask for its end. */
-  private static final Duration ROUND = Duration.ofSeconds(15);
+  private static final Duration ROUND = Duration.ofSeconds(10);
 
   private static final int PR_SET_CHILD_SUBREAPER = 36;
   private static final int P_ALL = 0;

@@ -28,10 +28,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A process that joins a container for a client. One process of the stage1 is started, and nothing
- * besides: its pipes, or its terminal, and its end are watched by the session's own loop.
+ * besides: its pipes, or its terminal, and its end are watched by the session's own loop. A command
+ * that leaves its process ({@link Stage1.Exec#leavesProcess}) is followed by that.
  *
  * <pre>
- *   start: the stage1 is asked ─▶ started ─▶ (the command ends and leaves its process) ─▶ its process ends ─▶ its outputs are read to their end ─▶ finish
+ *   start: the stage1 is asked ─▶ started ─▶ its process ends ─▶ its outputs are read to their end ─▶ finish
  *                                    │                              a child that holds them open has a moment only
  *                                    └─ the client goes: all that was started is killed
  * </pre>
@@ -65,9 +66,15 @@ public final class ExecEnd implements HostEnd {
   private @Nullable Started started;
   private @Nullable LoopDescriptor terminal;
   private @Nullable Size size;
+
+  /** Whose end is awaited: the command's, or that of the process which it has left. */
   private @Nullable ChildProcess process;
+
   private @Nullable LoopDescriptor processEnd;
+
+  /** Why what the command has left is not known. */
   private @Nullable String lost;
+
   private int outputsOpen;
   private OptionalInt exitCode = OptionalInt.empty();
   private boolean gone;
