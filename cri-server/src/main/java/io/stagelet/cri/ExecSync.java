@@ -13,6 +13,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -26,8 +27,13 @@ import java.util.concurrent.TimeoutException;
  * stage1's command is, and no thread.
  */
 final class ExecSync {
-  /** kubelet's client takes no message above this, and Kubernetes' own runtimes keep as much. */
+  /** So much is kept of each output. */
   private static final int OUTPUT_LIMIT = 16 << 20;
+
+  /**
+   * kubelet's client takes no message above 16 MiB: both outputs, the exit code and some framing.
+   */
+  private static final int BOTH_LIMIT = OUTPUT_LIMIT - 1024;
 
   /** How long the answer to a deadline waits until all has been killed. */
   private static final Duration KILL_GRACE = Duration.ofSeconds(5);
@@ -66,7 +72,7 @@ final class ExecSync {
       Ending ending = await(kept.ending, timeout);
       return switch (ending) {
         case Ending.Exited(int code) ->
-            new Outcome(code, kept.bytes(Output.STDOUT), kept.bytes(Output.STDERR));
+            outcome(code, kept.bytes(Output.STDOUT), kept.bytes(Output.STDERR));
         case Ending.Failed(String message) ->
             throw new StageletException(
                 ErrorCode.INTERNAL,
@@ -89,6 +95,13 @@ final class ExecSync {
               .formatted(String.join(" ", arguments), container.id().shortened()),
           interrupted);
     }
+  }
+
+  /** What does not fit into one message is left out of the longer output. */
+  private static Outcome outcome(int code, byte[] output, byte[] errors) {
+    int errorsKept = Math.min(errors.length, Math.max(BOTH_LIMIT / 2, BOTH_LIMIT - output.length));
+    int outputKept = Math.min(output.length, BOTH_LIMIT - errorsKept);
+    return new Outcome(code, Arrays.copyOf(output, outputKept), Arrays.copyOf(errors, errorsKept));
   }
 
   private static void end(IoEventLoop loop, ExecEnd exec, Kept kept) {

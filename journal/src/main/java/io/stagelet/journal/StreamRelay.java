@@ -398,7 +398,7 @@ final class StreamRelay {
   }
 
   private void deliverToJournal(long base, int limit) {
-    bench.budget().refill(System.nanoTime());
+    bench.budget().refill(System.nanoTime(), bench.socket().onTheWay());
     Progress progress = spool.progress();
     ByteBuffer output = bench.output();
     ByteBuffer entry = bench.entry();

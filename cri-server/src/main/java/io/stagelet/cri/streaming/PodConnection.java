@@ -157,7 +157,7 @@ final class PodConnection extends ChannelInboundHandlerAdapter {
         .addListener(written -> {
           client.inputConsumed(count);
           if (!written.isSuccess()) {
-            finish("");
+            finish(failed(written.cause()));
           }
         });
   }
@@ -228,9 +228,12 @@ final class PodConnection extends ChannelInboundHandlerAdapter {
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     LOG.debug("a connection into pod {} failed", pod.pod(), cause);
-    finish(
-        "the connection to port %d in pod %s failed: %s"
-            .formatted(port, pod.pod(), StageletException.reason(cause)));
+    finish(failed(cause));
+  }
+
+  private String failed(Throwable cause) {
+    return "the connection to port %d in pod %s failed: %s"
+        .formatted(port, pod.pod(), StageletException.reason(cause));
   }
 
   private void finishWhenDone() {

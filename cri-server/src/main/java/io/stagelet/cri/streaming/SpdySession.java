@@ -228,9 +228,18 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /** Go's client has no windows: only the connection itself can hold it back. */
+  /**
+   * Go's client has no windows: only the connection itself can hold it back. One that keeps windows
+   * is read on, as its window updates are needed; it stops by itself.
+   */
   private void readOrNot() {
-    boolean read = ended || unconsumed < MOST_UNCONSUMED;
+    boolean kept = windows == Windows.KEPT;
+    if (kept && unconsumed > 16L * MOST_UNCONSUMED && !ended) {
+      LOG.info("a client that keeps windows has sent more than they allow, and is cut off");
+      var _ = context().close();
+      return;
+    }
+    boolean read = ended || kept || unconsumed < MOST_UNCONSUMED;
     if (context().channel().config().isAutoRead() != read) {
       context().channel().config().setAutoRead(read);
     }
@@ -299,6 +308,7 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
 
   private void window(int id, int more) {
     windows = Windows.KEPT;
+    readOrNot();
     if (id == 0) {
       sessionWindow += more;
     } else {

@@ -41,6 +41,9 @@ class UnbuiltCallsIT extends ConformanceSuite {
           "ContainerStatus",
           "ListContainers",
           "ExecSync",
+          "Exec",
+          "Attach",
+          "PortForward",
           "ReopenContainerLog");
 
   UnbuiltCallsIT(NodeUnderTest node) {
