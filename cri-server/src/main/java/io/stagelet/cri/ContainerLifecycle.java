@@ -62,6 +62,7 @@ final class ContainerLifecycle {
   private final SandboxFiles files;
   private final Ids ids;
   private final Clock clock;
+  private final LifeEvents events;
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
   ContainerLifecycle(
@@ -74,7 +75,8 @@ final class ContainerLifecycle {
       ContainerPlanner planner,
       SandboxFiles files,
       Ids ids,
-      Clock clock) {
+      Clock clock,
+      LifeEvents events) {
     this.configuration = configuration;
     this.pods = pods;
     this.records = records;
@@ -85,6 +87,7 @@ final class ContainerLifecycle {
     this.files = files;
     this.ids = ids;
     this.clock = clock;
+    this.events = events;
   }
 
   /**
@@ -144,6 +147,7 @@ final class ContainerLifecycle {
       records.store(record);
       Container container = new Container(record, sandbox);
       pods.add(container);
+      events.tell(LifeEvents.Kind.CREATED, container);
       undo.keep();
       Story.about(
           StoryFields.of(container),
@@ -209,6 +213,7 @@ final class ContainerLifecycle {
                       StageletException.reason(failure),
                       Optional.empty(),
                       clock.instant())));
+      events.tell(LifeEvents.Kind.STOPPED, container);
       throw failure;
     } catch (RuntimeException failure) {
       relay.finish(plan.id().value(), Duration.ZERO);
@@ -219,6 +224,7 @@ final class ContainerLifecycle {
       // not worth a write: after a restart systemd tells it again
       container.become(container.record().with(new ContainerRecord.Running(running.startedAt())));
     }
+    events.tell(LifeEvents.Kind.STARTED, container);
     StoryEvent.CONTAINER_RUNS.on(LOG).log("container {} runs as {}", plan.name(), container.unit());
   }
 
@@ -286,7 +292,10 @@ final class ContainerLifecycle {
         container.sandbox(),
         () -> {
           discard(container.plan(), container.stage1()::removeContainer);
-          pods.remove(container);
+          if (pods.containerByUnit(container.unit()).isPresent()) {
+            pods.remove(container);
+            events.tell(LifeEvents.Kind.DELETED, container);
+          }
           return container;
         });
     StoryEvent.CONTAINER_REMOVED.on(LOG).log("container {} is removed", container.plan().name());
@@ -331,6 +340,7 @@ final class ContainerLifecycle {
               container.id().shortened());
     }
     become(container, container.record().with(exited));
+    events.tell(LifeEvents.Kind.STOPPED, container);
     StoryEvent event =
         exited.reason().equals("OOMKilled")
             ? StoryEvent.CONTAINER_OUT_OF_MEMORY

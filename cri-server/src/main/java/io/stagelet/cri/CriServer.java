@@ -95,6 +95,8 @@ final class CriServer implements AutoCloseable {
     SandboxFiles files = new SandboxFiles(records);
     Cni cni =
         new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
+    LifeEvents events = new LifeEvents(pods, clock);
+    Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
     ContainerLifecycle containers =
         new ContainerLifecycle(
             configuration,
@@ -106,24 +108,37 @@ final class CriServer implements AutoCloseable {
             new ContainerPlanner(new Capabilities(lastCapability()), new SeccompDefault(machine())),
             files,
             ids,
-            clock);
+            clock,
+            events);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
-            configuration, handlers, pods, records, files, cni, containers, ids, clock);
+            configuration, handlers, pods, records, files, cni, containers, ids, clock, events);
     Recovery recovery =
         new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
-    return part(
-        "the listener",
+    Listener listening =
         new Listener(
             configuration.socket(),
             new CallStory(pods),
             List.of(
                 new RuntimeRpc(
-                    version, handlers, pods, sandboxes, containers, new ExecSync(), relay, cni),
-                new ImageRpc(images, store, clock))));
+                    version,
+                    handlers,
+                    pods,
+                    sandboxes,
+                    containers,
+                    new ExecSync(),
+                    relay,
+                    cni,
+                    statistics,
+                    events),
+                new ImageRpc(images, store, clock)));
+    part("the listener", listening);
+    // before the listener, which waits for the calls that are under way
+    part("the events", events);
+    return listening;
   }
 
   /** Serves until it is closed. */

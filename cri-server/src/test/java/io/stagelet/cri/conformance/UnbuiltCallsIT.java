@@ -41,7 +41,22 @@ class UnbuiltCallsIT extends ConformanceSuite {
           "ContainerStatus",
           "ListContainers",
           "ExecSync",
-          "ReopenContainerLog");
+          "ReopenContainerLog",
+          "ContainerStats",
+          "ListContainerStats",
+          "StreamContainerStats",
+          "PodSandboxStats",
+          "ListPodSandboxStats",
+          "StreamPodSandboxStats",
+          "ListMetricDescriptors",
+          "ListPodSandboxMetrics",
+          "StreamPodSandboxMetrics",
+          "StreamPodSandboxes",
+          "StreamContainers",
+          "StreamImages",
+          "ImageFsInfo",
+          "UpdateRuntimeConfig",
+          "GetContainerEvents");
 
   UnbuiltCallsIT(NodeUnderTest node) {
     super(node);

@@ -39,6 +39,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /** Pods and containers as units, launched by an OCI runtime. */
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
   private static final int SIGKILL = 9;
   private static final int ID_IN_UNIT_NAME = 12;
 
@@ -72,6 +73,14 @@ final class OciStage1 implements Stage1 {
   @Override
   public String unitOf(ContainerPlan container) {
     return ContainerUnit.name(container).value();
+  }
+
+  /** What is delegated below it is accounted in it as well. */
+  @Override
+  public Path cgroup(ContainerPlan container) {
+    return CGROUPS
+        .resolve(UnitName.of(container.sandbox().slice()).sliceGroup())
+        .resolve(unitOf(container));
   }
 
   @Override
@@ -171,17 +180,10 @@ final class OciStage1 implements Stage1 {
     directory(runtime.root());
   }
 
-  /**
-   * A slice's name says where it sits: {@code a-b.slice} is {@code /a.slice/a-b.slice}
-   * (systemd.slice(5)).
-   */
+  /** From the root of the hierarchy, with a slash before it; empty for the root itself. */
   static String cgroupOf(String slice) {
-    StringBuilder path = new StringBuilder();
-    String stem = slice.substring(0, slice.length() - ".slice".length());
-    for (int dash = stem.indexOf('-'); dash >= 0; dash = stem.indexOf('-', dash + 1)) {
-      path.append('/').append(stem, 0, dash).append(".slice");
-    }
-    return path.append('/').append(slice).toString();
+    String group = UnitName.of(slice).sliceGroup();
+    return group.isEmpty() ? "" : "/" + group;
   }
 
   @Override
