@@ -60,8 +60,8 @@ class EventsIT extends ConformanceSuite {
       return heard.stream().filter(event -> event.getContainerId().equals(id)).toList();
     }
 
-    List<ContainerEventResponse> await(String id, ContainerEventType... types) {
-      org.awaitility.Awaitility.await()
+    List<ContainerEventResponse> awaited(String id, ContainerEventType... types) {
+      await()
           .atMost(PATIENCE)
           .untilAsserted(() ->
               assertThat(of(id))
@@ -88,7 +88,7 @@ class EventsIT extends ConformanceSuite {
       container.remove();
 
       List<ContainerEventResponse> events =
-          listener.await(
+          listener.awaited(
               container.id(),
               ContainerEventType.CONTAINER_CREATED_EVENT,
               ContainerEventType.CONTAINER_STARTED_EVENT,
@@ -125,7 +125,7 @@ class EventsIT extends ConformanceSuite {
       pod.remove();
 
       List<ContainerEventResponse> events =
-          listener.await(
+          listener.awaited(
               pod.id(),
               ContainerEventType.CONTAINER_CREATED_EVENT,
               ContainerEventType.CONTAINER_STARTED_EVENT,
@@ -149,7 +149,7 @@ class EventsIT extends ConformanceSuite {
       ContainerEventType[] begin = {
         ContainerEventType.CONTAINER_CREATED_EVENT, ContainerEventType.CONTAINER_STARTED_EVENT
       };
-      assertThat(one.await(pod.id(), begin)).isEqualTo(other.await(pod.id(), begin));
+      assertThat(one.awaited(pod.id(), begin)).isEqualTo(other.awaited(pod.id(), begin));
     }
   }
 }
