@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** The capabilities a container gets ({@code capabilities(7)}). */
 final class Capabilities {
@@ -76,12 +77,16 @@ final class Capabilities {
   private final List<String> available;
 
   /**
-   * The capabilities of this host.
+   * The capabilities that can be had here.
    *
-   * @param lastCapability the number in {@code /proc/sys/kernel/cap_last_cap}
+   * @param bound the bits of {@code CapBnd} in {@code /proc/PID/status}
    */
-  Capabilities(int lastCapability) {
-    this.available = ALL.subList(0, Math.min(lastCapability + 1, ALL.size()));
+  Capabilities(long bound) {
+    this.available =
+        IntStream.range(0, ALL.size())
+            .filter(number -> (bound >>> number & 1) == 1)
+            .mapToObj(ALL::get)
+            .toList();
   }
 
   /**
@@ -99,6 +104,7 @@ final class Capabilities {
         new TreeSet<>(add.contains("ALL") ? available : drop.contains("ALL") ? List.of() : DEFAULT);
     add.stream().filter(name -> !name.equals("ALL")).forEach(set::add);
     drop.forEach(set::remove);
+    set.retainAll(available);
     return prefixed(set);
   }
 

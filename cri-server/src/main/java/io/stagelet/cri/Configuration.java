@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.streaming.StreamingSettings;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.LogLevels;
 import io.stagelet.journal.OutputPolicy;
@@ -16,6 +17,7 @@ import java.util.Optional;
  * @param runDirectory what must not: mounts, namespaces, FIFOs; on a tmpfs
  * @param cniConfigurationDirectory where the network's configuration is
  * @param cniBinaryDirectories where its plugins are, the first found wins
+ * @param streaming where exec, attach and port-forward are served
  * @param defaultHandler runs pods that ask for none
  * @param insecureRegistries hosts that may speak plain HTTP
  * @param pinnedImages names of images that kubelet does not collect, with {@code *}
@@ -33,7 +35,8 @@ record Configuration(
     List<String> insecureRegistries,
     List<String> pinnedImages,
     Output output,
-    LogLevels log) {
+    LogLevels log,
+    StreamingSettings streaming) {
   Configuration {
     cniBinaryDirectories = List.copyOf(cniBinaryDirectories);
     handlers = Map.copyOf(handlers);
@@ -83,6 +86,7 @@ record Configuration(
         List.of(),
         List.of(),
         new Output(List.of(), Optional.empty()),
-        LogLevels.defaults());
+        LogLevels.defaults(),
+        StreamingSettings.defaults());
   }
 }

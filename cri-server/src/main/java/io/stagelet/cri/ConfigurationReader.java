@@ -3,6 +3,7 @@ package io.stagelet.cri;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.toml.TomlMapper;
+import io.stagelet.cri.streaming.StreamingSettings;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.LogLevels;
 import io.stagelet.journal.OutputPolicy;
@@ -12,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -41,6 +43,14 @@ import org.slf4j.event.Level;
  *   [images]
  *   pinned = []                   # names, with *, of images that kubelet does not collect
  *
+ *   [streaming]                   # exec, attach and port-forward
+ *   address = "127.0.0.1"         # must be reachable for kubelet
+ *   port = 0                      # any
+ *   idle-timeout = 14400          # seconds
+ *   tls-cert = "/etc/stagelet/streaming.crt"       # with tls-key: HTTPS
+ *   tls-key = "/etc/stagelet/streaming.key"        # PKCS #8, without a password
+ *   tls-client-ca = "/etc/stagelet/kubelet-ca.crt" # clients must have a certificate of it
+ *
  *   [handlers.crun]
  *   stage1 = "oci"
  *   annotation = true             # whether a pod may pick it by the annotation stagelet.io/stage1
@@ -66,9 +76,12 @@ final class ConfigurationReader {
           "cni",
           "registries",
           "images",
+          "streaming",
           "handlers",
           "output",
           "log");
+
+  private static final int LAST_PORT = 65_535;
 
   private final Path file;
   private final List<String> problems = new ArrayList<>();
@@ -146,7 +159,43 @@ final class ConfigurationReader {
             .orElse(defaults.insecureRegistries()),
         strings(images, "pinned", "images.pinned").orElse(defaults.pinnedImages()),
         output(root),
-        log(root, defaults.log()));
+        log(root, defaults.log()),
+        streaming(root, defaults.streaming()));
+  }
+
+  private StreamingSettings streaming(JsonNode root, StreamingSettings defaults) {
+    JsonNode table =
+        table(
+            root,
+            "streaming",
+            Set.of("address", "port", "tls-cert", "tls-key", "tls-client-ca", "idle-timeout"));
+    int port = table.path("port").asInt(defaults.port());
+    if (table.has("port") && (!table.get("port").isInt() || port < 0 || port > LAST_PORT)) {
+      problems.add("streaming.port: must be a number from 0 (any) to %d".formatted(LAST_PORT));
+    }
+    int idle = table.path("idle-timeout").asInt((int) defaults.idleTimeout().toSeconds());
+    if (table.has("idle-timeout") && (!table.get("idle-timeout").isInt() || idle < 1)) {
+      problems.add("streaming.idle-timeout: must be a number of seconds, 1 or more");
+    }
+    Optional<StreamingSettings.Tls> tls = Optional.empty();
+    if (table.has("tls-cert") && table.has("tls-key")) {
+      tls =
+          Optional.of(
+              new StreamingSettings.Tls(
+                  path(table, "tls-cert", "streaming.tls-cert", Path.of("/")),
+                  path(table, "tls-key", "streaming.tls-key", Path.of("/")),
+                  table.has("tls-client-ca")
+                      ? Optional.of(
+                          path(table, "tls-client-ca", "streaming.tls-client-ca", Path.of("/")))
+                      : Optional.empty()));
+    } else if (table.has("tls-cert") || table.has("tls-key") || table.has("tls-client-ca")) {
+      problems.add("streaming: tls-cert and tls-key go together, and tls-client-ca with them");
+    }
+    return new StreamingSettings(
+        string(table, "address", "streaming.address", defaults.address()),
+        port,
+        tls,
+        Duration.ofSeconds(Math.max(1, idle)));
   }
 
   private Map<String, Configuration.Handler> handlers(JsonNode node) {

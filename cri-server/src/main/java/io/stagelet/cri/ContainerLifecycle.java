@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.ContainerOutput;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
@@ -22,6 +23,8 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -48,6 +51,7 @@ final class ContainerLifecycle {
   private static final Duration KILL_GRACE = Duration.ofSeconds(60);
 
   private static final int EXIT_CANNOT_START = 128;
+  private static final String VOLUMES = "volumes";
   private static final int EXIT_UNKNOWN = 255;
 
   private record Key(SandboxId sandbox, String name, int attempt) {}
@@ -58,6 +62,7 @@ final class ContainerLifecycle {
   private final ImageService images;
   private final RootFilesystems rootFilesystems;
   private final Relay relay;
+  private final ContainerInputs inputs;
   private final ContainerPlanner planner;
   private final SandboxFiles files;
   private final Ids ids;
@@ -72,6 +77,7 @@ final class ContainerLifecycle {
       ImageService images,
       RootFilesystems rootFilesystems,
       Relay relay,
+      ContainerInputs inputs,
       ContainerPlanner planner,
       SandboxFiles files,
       Ids ids,
@@ -83,6 +89,7 @@ final class ContainerLifecycle {
     this.images = images;
     this.rootFilesystems = rootFilesystems;
     this.relay = relay;
+    this.inputs = inputs;
     this.planner = planner;
     this.files = files;
     this.ids = ids;
@@ -133,16 +140,23 @@ final class ContainerLifecycle {
       undo.push("delete " + places.directory(), () -> DurableFiles.deleteTree(places.directory()));
       directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
       undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
-      rootFilesystems.mount(image, places.rootfs(), state.resolve("upper"), state.resolve("work"));
+      rootFilesystems.mount(
+          image,
+          places.rootfs(),
+          state.resolve("upper"),
+          state.resolve("work"),
+          sandbox.plan().ids());
       ContainerRecord record =
           planner.record(
               id,
-              request,
+              request.with(mountVolumes(request, sandbox, places.directory(), undo)),
               image,
               sandbox.record(),
               files.mounts(sandbox.id()),
               places,
+              targetUnit(request, sandbox),
               clock.instant());
+      undo.push("forget " + id.shortened(), () -> sandbox.stage1().removeContainer(record.plan()));
       sandbox.stage1().prepareContainer(record.plan());
       records.store(record);
       Container container = new Container(record, sandbox);
@@ -157,6 +171,58 @@ final class ContainerLifecycle {
                   .log("container {} is made ({})", request.name(), id.shortened()));
       return container;
     }
+  }
+
+  /** Mounts the image volumes, and gives all mounts back with the places where they are. */
+  private List<ContainerRecord.MountRecord> mountVolumes(
+      ContainerRequest request, Sandbox sandbox, Path directory, CleanupStack undo) {
+    List<ContainerRecord.MountRecord> mounts = new ArrayList<>();
+    for (ContainerRecord.MountRecord mount : request.mounts()) {
+      if (mount.image().isEmpty()) {
+        mounts.add(mount);
+        continue;
+      }
+      ContainerRecord.ImageVolume volume = mount.image().get();
+      Image image =
+          images
+              .find(volume.image())
+              .orElseThrow(() ->
+                  new StageletException(
+                      ErrorCode.NOT_FOUND,
+                      "ImageVolumeMountFailed: the image %s, to be mounted at %s of container %s, is not here; pull it first"
+                          .formatted(volume.image(), mount.containerPath(), request.name())));
+      Path target = directory.resolve(VOLUMES).resolve(String.valueOf(mounts.size()));
+      directories(directory.resolve(VOLUMES));
+      undo.push("unmount " + target, () -> rootFilesystems.unmount(target));
+      rootFilesystems.mountReadOnly(image, target, volume.subPath(), sandbox.plan().ids());
+      mounts.add(
+          mount.at(
+              target.toString(),
+              Optional.of(
+                  new ContainerRecord.ImageVolume(
+                      volume.image(),
+                      volume.userImage(),
+                      image.id().toString(),
+                      volume.subPath()))));
+    }
+    return mounts;
+  }
+
+  private Optional<String> targetUnit(ContainerRequest request, Sandbox sandbox) {
+    if (request.security().pid() != SandboxRequest.NamespaceMode.TARGET) {
+      return Optional.empty();
+    }
+    String id = request.security().targetContainer();
+    return Optional.of(
+        pods.findContainer(id)
+            .filter(target -> target.sandbox() == sandbox)
+            .filter(target -> target.record().life() instanceof ContainerRecord.Running)
+            .orElseThrow(() ->
+                new StageletException(
+                    ErrorCode.INVALID_ARGUMENT,
+                    "container %s is to share the processes of container '%s', which is not a running one of its pod"
+                        .formatted(request.name(), id)))
+            .unit());
   }
 
   private static Container joined(Container earlier, ContainerRequest request) {
@@ -196,11 +262,17 @@ final class ContainerLifecycle {
           "container %s cannot be started: its sandbox is not ready (see systemctl status %s)"
               .formatted(plan.name(), container.sandbox().unit()));
     }
-    relay.open(output(container));
+    String id = plan.id().value();
+    if (!plan.process().terminal()) {
+      relay.open(output(container));
+    }
     try {
+      plan.stdin().ifPresent(fifo -> inputs.open(id, fifo));
       become(container, container.record().with(new ContainerRecord.Running(clock.instant())));
-      container.stage1().startContainer(plan);
+      container.stage1().startContainer(plan, master -> openTerminal(container, master));
+      inputs.started(id);
     } catch (StartFailure failure) {
+      inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
       become(
           container,
@@ -216,6 +288,7 @@ final class ContainerLifecycle {
       events.tell(LifeEvents.Kind.STOPPED, container);
       throw failure;
     } catch (RuntimeException failure) {
+      inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
       become(container, container.record().with(new ContainerRecord.Created()));
       throw failure;
@@ -226,6 +299,31 @@ final class ContainerLifecycle {
     }
     events.tell(LifeEvents.Kind.STARTED, container);
     StoryEvent.CONTAINER_RUNS.on(LOG).log("container {} runs as {}", plan.name(), container.unit());
+  }
+
+  private void openTerminal(Container container, int master) {
+    String id = container.id().value();
+    inputs.openTerminal(id, master);
+    relay.openTerminal(output(container), master);
+  }
+
+  /** Changes what it may use; what is not said stays as it is. */
+  void update(Container container, ContainerPlan.Resources resources) {
+    locked(
+        container.sandbox(),
+        () -> {
+          if (container.record().life() instanceof ContainerRecord.Exited) {
+            throw new StageletException(
+                ErrorCode.FAILED_PRECONDITION,
+                "the resources of container %s cannot be changed: it has ended"
+                    .formatted(container.id().shortened()));
+          }
+          ContainerPlan changed =
+              container.plan().with(container.plan().resources().changedBy(resources));
+          container.stage1().update(changed);
+          become(container, container.record().with(changed));
+          return container;
+        });
   }
 
   /**
@@ -304,8 +402,13 @@ final class ContainerLifecycle {
   /** Removes what there is of a container on the host; fine when it is gone. */
   void discard(ContainerPlan plan, Consumer<ContainerPlan> forgetUnit) {
     forgetUnit.accept(plan);
+    inputs.forget(plan.id().value());
     relay.discard(plan.id().value());
     rootFilesystems.unmount(plan.rootfs());
+    plan.mounts().stream()
+        .map(ContainerPlan.Mount::source)
+        .filter(source -> source.startsWith(plan.directory().resolve(VOLUMES)))
+        .forEach(rootFilesystems::unmount);
     DurableFiles.deleteTree(plan.directory());
     records.delete(plan.id());
   }
@@ -332,6 +435,7 @@ final class ContainerLifecycle {
    */
   private void settle(Container container, ContainerRecord.Exited exited) {
     container.stage1().removeContainer(container.plan());
+    inputs.forget(container.id().value());
     if (!relay.finish(container.id().value(), OUTPUT_GRACE)) {
       StoryEvent.OUTPUT_HELD_OPEN
           .on(LOG)
@@ -394,7 +498,8 @@ final class ContainerLifecycle {
         directory,
         directory.resolve("rootfs"),
         directory.resolve("stdout"),
-        directory.resolve("stderr"));
+        directory.resolve("stderr"),
+        directory.resolve("stdin"));
   }
 
   private void become(Container container, ContainerRecord record) {

@@ -35,20 +35,23 @@ final class ContainerPlanner {
 
   private final Capabilities capabilities;
   private final SeccompDefault seccompDefault;
+  private final AppArmor appArmor;
 
-  ContainerPlanner(Capabilities capabilities, SeccompDefault seccompDefault) {
+  ContainerPlanner(Capabilities capabilities, SeccompDefault seccompDefault, AppArmor appArmor) {
     this.capabilities = capabilities;
+    this.appArmor = appArmor;
     this.seccompDefault = seccompDefault;
   }
 
   /** Where a container's things are: all exist, and the root filesystem is mounted. */
-  record Places(Path directory, Path rootfs, Path stdout, Path stderr) {}
+  record Places(Path directory, Path rootfs, Path stdout, Path stderr, Path stdin) {}
 
   /**
    * The record of a container that is about to be made.
    *
    * @param sandboxFiles the files of the sandbox that are mounted where kubelet mounts nothing of
    *     its own
+   * @param targetUnit the unit of the container whose processes it sees, if it does
    * @throws StageletException {@code INVALID_ARGUMENT} or {@code UNIMPLEMENTED} with what cannot be
    *     had
    */
@@ -59,14 +62,13 @@ final class ContainerPlanner {
       SandboxRecord sandbox,
       List<ContainerRecord.MountRecord> sandboxFiles,
       Places places,
+      Optional<String> targetUnit,
       Instant now) {
-    refuseWhatIsNotBuilt(request);
     ImageConfig config = image.config();
     String stopSignal =
         firstNonEmpty(request.stopSignal(), config.stopSignal(), DEFAULT_STOP_SIGNAL);
     ContainerRequest.Security security = request.security();
     SandboxPlan sandboxPlan = sandbox.plan();
-    boolean sharesHostPid = security.pid() == SandboxRequest.NamespaceMode.NODE;
     ContainerPlan plan =
         new ContainerPlan(
             id,
@@ -84,16 +86,27 @@ final class ContainerPlanner {
                 capabilities.ambient(security),
                 security.privileged() ? List.of() : security.maskedPaths(),
                 security.privileged() ? List.of() : security.readOnlyPaths(),
-                Optional.empty(),
+                security.privileged() ? Optional.empty() : appArmor.profile(security.apparmor()),
                 Optional.empty(),
                 Optional.empty(),
                 seccomp(security)),
             request.resources(),
             places.stdout(),
             places.stderr(),
+            request.stdin() && !request.terminal() ? Optional.of(places.stdin()) : Optional.empty(),
             Signals.number(stopSignal),
             grace(request.annotations()),
-            sharesHostPid);
+            new ContainerPlan.Pids(
+                switch (security.pid()) {
+                  case POD ->
+                      sandboxPlan.sharedPid()
+                          ? ContainerPlan.Pids.Sharing.POD
+                          : ContainerPlan.Pids.Sharing.OWN;
+                  case CONTAINER -> ContainerPlan.Pids.Sharing.OWN;
+                  case NODE -> ContainerPlan.Pids.Sharing.HOST;
+                  case TARGET -> ContainerPlan.Pids.Sharing.TARGET;
+                },
+                targetUnit));
     return new ContainerRecord(
         plan,
         request.attempt(),
@@ -102,32 +115,12 @@ final class ContainerPlanner {
         image.digests().isEmpty() ? image.id().toString() : image.digests().getFirst(),
         logPath(request, sandbox),
         request.mounts(),
+        request.stdinOnce(),
         Signals.name(Signals.number(stopSignal)),
         request.labels(),
         request.annotations(),
         now,
         new ContainerRecord.Created());
-  }
-
-  private static void refuseWhatIsNotBuilt(ContainerRequest request) {
-    if (request.terminal()) {
-      throw unsupported(request, "a terminal (tty)");
-    }
-    if (request.security().selinux()) {
-      throw unsupported(request, "an SELinux label");
-    }
-    if (request.security().apparmor().kind() == ContainerRequest.Profile.Kind.LOCALHOST) {
-      throw unsupported(request, "an AppArmor profile");
-    }
-    if (request.security().pid() == SandboxRequest.NamespaceMode.TARGET) {
-      throw unsupported(request, "the PID namespace of another container");
-    }
-  }
-
-  private static StageletException unsupported(ContainerRequest request, String what) {
-    return new StageletException(
-        ErrorCode.UNIMPLEMENTED,
-        "container %s asks for %s, which is not built yet".formatted(request.name(), what));
   }
 
   private static ExecPlan process(
@@ -142,7 +135,7 @@ final class ContainerPlanner {
         environment(request, config, sandbox),
         firstNonEmpty(request.workingDirectory(), config.workingDirectory(), "/"),
         users.resolve(request.security(), config.user()),
-        false,
+        request.terminal(),
         request.security().noNewPrivileges());
   }
 
@@ -172,6 +165,9 @@ final class ContainerPlanner {
     Map<String, String> byName = new LinkedHashMap<>();
     byName.put("PATH", DEFAULT_PATH);
     sandbox.hostname().ifPresent(hostname -> byName.put("HOSTNAME", "HOSTNAME=" + hostname));
+    if (request.terminal()) {
+      byName.put("TERM", "TERM=xterm");
+    }
     config.environment().forEach(variable -> byName.put(nameOf(variable), variable));
     request.environment().forEach(variable -> byName.put(nameOf(variable), variable));
     return List.copyOf(byName.values());
@@ -196,7 +192,9 @@ final class ContainerPlanner {
                 request.security().readOnlyRootfs(),
                 false,
                 false,
-                file.propagation()));
+                file.propagation(),
+                file.mapped(),
+                Optional.empty()));
       }
     }
     wanted.addAll(request.mounts());
@@ -227,7 +225,8 @@ final class ContainerPlanner {
         mount.containerPath(),
         mount.readOnly(),
         mount.recursiveReadOnly(),
-        propagation);
+        propagation,
+        mount.mapped());
   }
 
   /**

@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param imageReference the same image by digest
  * @param logPath the log file's path; absent for none
  * @param mounts as kubelet asked for them
+ * @param stdinOnce whether its input ends with the first client that was attached to it
  * @param stopSignal such as {@code SIGTERM}
  */
 record ContainerRecord(
@@ -29,6 +30,7 @@ record ContainerRecord(
     String imageReference,
     Optional<Path> logPath,
     List<MountRecord> mounts,
+    boolean stdinOnce,
     String stopSignal,
     Map<String, String> labels,
     Map<String, String> annotations,
@@ -40,14 +42,44 @@ record ContainerRecord(
     annotations = Map.copyOf(annotations);
   }
 
-  /** A mount as kubelet asked for it. */
+  /**
+   * A mount as kubelet asked for it.
+   *
+   * @param hostPath for an image volume: where the server mounts it
+   * @param mapped whether it has the ids of the pod's user namespace
+   * @param image what is mounted instead of a host path; absent for a host path
+   */
   record MountRecord(
       String hostPath,
       String containerPath,
       boolean readOnly,
       boolean recursiveReadOnly,
       boolean relabel,
-      String propagation) {}
+      String propagation,
+      boolean mapped,
+      Optional<ImageVolume> image) {
+    MountRecord at(String otherHostPath, Optional<ImageVolume> otherImage) {
+      return new MountRecord(
+          otherHostPath,
+          containerPath,
+          readOnly,
+          recursiveReadOnly,
+          relabel,
+          propagation,
+          mapped,
+          otherImage);
+    }
+  }
+
+  /**
+   * An image that is mounted as a volume.
+   *
+   * @param image as kubelet names it
+   * @param userImage as the user names it
+   * @param id the image's id; empty until it was looked up
+   * @param subPath what of it; empty for all
+   */
+  record ImageVolume(String image, String userImage, String id, String subPath) {}
 
   /**
    * Where a container is in its life.
@@ -82,6 +114,23 @@ record ContainerRecord(
       int exitCode, String reason, String message, Optional<Instant> startedAt, Instant finishedAt)
       implements Life {}
 
+  ContainerRecord with(ContainerPlan other) {
+    return new ContainerRecord(
+        other,
+        attempt,
+        image,
+        imageId,
+        imageReference,
+        logPath,
+        mounts,
+        stdinOnce,
+        stopSignal,
+        labels,
+        annotations,
+        createdAt,
+        life);
+  }
+
   ContainerRecord with(Life other) {
     return new ContainerRecord(
         plan,
@@ -91,6 +140,7 @@ record ContainerRecord(
         imageReference,
         logPath,
         mounts,
+        stdinOnce,
         stopSignal,
         labels,
         annotations,

@@ -33,6 +33,7 @@ record ContainerRequest(
     Map<String, String> annotations,
     String logPath,
     boolean stdin,
+    boolean stdinOnce,
     boolean terminal,
     ContainerPlan.Resources resources,
     Security security,
@@ -42,6 +43,7 @@ record ContainerRequest(
    *
    * @param userName a name to be looked up in the image; empty for none
    * @param strictGroups whether the groups that the image's database gives the user are left out
+   * @param targetContainer whose processes it sees, with the mode TARGET
    * @param seccomp what is asked for
    * @param apparmor what is asked for
    */
@@ -60,9 +62,34 @@ record ContainerRequest(
       List<String> maskedPaths,
       List<String> readOnlyPaths,
       SandboxRequest.NamespaceMode pid,
+      String targetContainer,
       Profile seccomp,
       Profile apparmor,
       boolean selinux) {}
+
+  ContainerRequest with(List<ContainerRecord.MountRecord> otherMounts) {
+    return new ContainerRequest(
+        sandbox,
+        name,
+        attempt,
+        image,
+        userImage,
+        command,
+        arguments,
+        workingDirectory,
+        environment,
+        otherMounts,
+        devices,
+        labels,
+        annotations,
+        logPath,
+        stdin,
+        stdinOnce,
+        terminal,
+        resources,
+        security,
+        stopSignal);
+  }
 
   /**
    * A security profile.

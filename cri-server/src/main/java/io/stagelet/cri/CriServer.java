@@ -1,5 +1,7 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.streaming.ContainerInputs;
+import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalNamespace;
@@ -73,6 +75,10 @@ final class CriServer implements AutoCloseable {
                 configuration.runDirectory().resolve("relay"),
                 clock,
                 configuration.output().journalNamespace()));
+    ContainerInputs inputs = new ContainerInputs(keeper());
+    SecureRandom random = new SecureRandom();
+    StreamingServer streams =
+        part("the streaming server", new StreamingServer(configuration.streaming(), clock, random));
     Path store = configuration.root().resolve("images");
     ImageService images =
         part(
@@ -91,12 +97,14 @@ final class CriServer implements AutoCloseable {
             new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
     Records records = new Records(configuration.root());
     Pods pods = new Pods();
-    Ids ids = new Ids(new SecureRandom());
+    Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
     Cni cni =
         new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
     LifeEvents events = new LifeEvents(pods, clock);
     Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
+    AppArmor appArmor = new AppArmor();
+    appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
         new ContainerLifecycle(
             configuration,
@@ -105,16 +113,28 @@ final class CriServer implements AutoCloseable {
             images,
             images.rootFilesystems(),
             relay,
-            new ContainerPlanner(new Capabilities(lastCapability()), new SeccompDefault(machine())),
+            inputs,
+            new ContainerPlanner(
+                new Capabilities(capabilityBound()), new SeccompDefault(machine()), appArmor),
             files,
             ids,
             clock,
             events);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
-            configuration, handlers, pods, records, files, cni, containers, ids, clock, events);
+            configuration,
+            handlers,
+            pods,
+            records,
+            files,
+            cni,
+            containers,
+            ids,
+            clock,
+            images.rootFilesystems().mapsIds(),
+            events);
     Recovery recovery =
-        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay);
+        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -129,7 +149,8 @@ final class CriServer implements AutoCloseable {
                     pods,
                     sandboxes,
                     containers,
-                    new ExecSync(),
+                    new ExecSync(streams),
+                    new Streaming(streams, relay, inputs),
                     relay,
                     cni,
                     statistics,
@@ -192,10 +213,19 @@ final class CriServer implements AutoCloseable {
     return architecture.equals("amd64") ? "x86_64" : architecture;
   }
 
-  private static int lastCapability() {
-    Path file = Path.of("/proc/sys/kernel/cap_last_cap");
+  /**
+   * What systemd itself may have and hand on, which is less than the kernel knows where systemd
+   * runs in a container.
+   */
+  private static long capabilityBound() {
+    Path file = Path.of("/proc/1/status");
     try {
-      return Integer.parseInt(KernelFile.text(file));
+      return KernelFile.text(file)
+          .lines()
+          .filter(line -> line.startsWith("CapBnd:"))
+          .map(line -> Long.parseUnsignedLong(line.substring("CapBnd:".length()).strip(), 16))
+          .findFirst()
+          .orElseThrow(() -> new IOException("it has no line CapBnd"));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,

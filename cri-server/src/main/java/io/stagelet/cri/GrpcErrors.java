@@ -16,7 +16,7 @@ final class GrpcErrors {
     T reply;
     try {
       reply = work.get();
-    } catch (RuntimeException failure) {
+    } catch (RuntimeException | Error failure) {
       observer.onError(status(call, failure));
       return;
     }
@@ -25,7 +25,7 @@ final class GrpcErrors {
   }
 
   /** The status of a failure. */
-  static StatusRuntimeException status(String call, RuntimeException failure) {
+  static StatusRuntimeException status(String call, Throwable failure) {
     if (failure instanceof StageletException known) {
       return of(known.code())
           .withDescription(StageletException.reason(known))

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.grpc.Context;
 import io.grpc.stub.StreamObserver;
 import io.stagelet.cri.v1.AuthConfig;
 import io.stagelet.cri.v1.FilesystemIdentifier;
@@ -32,6 +33,8 @@ import io.stagelet.stage0.PullListener;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 
 /** CRI's ImageService. */
 final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
@@ -54,12 +57,39 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
         observer,
         () -> {
           Image image =
-              images.pull(
-                  named(request.getImage()),
-                  credentials(request.getAuth(), request.getImage().getImage()),
-                  PullListener.NONE);
+              whileWanted(() ->
+                  images.pull(
+                      named(request.getImage()),
+                      credentials(request.getAuth(), request.getImage().getImage()),
+                      PullListener.NONE));
           return PullImageResponse.newBuilder().setImageRef(image.id().toString()).build();
         });
+  }
+
+  /** Runs a call that may take long, and interrupts it when the client goes away. */
+  private static <T> T whileWanted(Supplier<T> call) {
+    Thread thread = Thread.currentThread();
+    AtomicBoolean running = new AtomicBoolean(true);
+    Context.CancellationListener gone =
+        context -> {
+          synchronized (running) {
+            if (running.get()) {
+              thread.interrupt();
+            }
+          }
+        };
+    Context context = Context.current();
+    context.addListener(gone, Runnable::run);
+    try {
+      return call.get();
+    } finally {
+      context.removeListener(gone);
+      // what this thread does next has not been cancelled
+      synchronized (running) {
+        running.set(false);
+        boolean _ = Thread.interrupted();
+      }
+    }
   }
 
   @Override

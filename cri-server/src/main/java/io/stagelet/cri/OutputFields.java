@@ -24,14 +24,16 @@ final class OutputFields {
       ContainerRecord container, SandboxRecord sandbox, String unit, Configuration configuration) {
     ContainerPlan plan = container.plan();
     Configuration.Handler handler = configuration.handlers().get(sandbox.handler());
-    return new ContainerOutput(
-        plan.id().value(),
-        plan.stdout(),
-        plan.stderr(),
-        container.logPath(),
-        StoryFields.of(container, sandbox, unit, labels(sandbox, configuration)).toMap(),
-        Boolean.parseBoolean(sandbox.annotations().get(PRIORITY_ANNOTATION)),
-        handler == null ? OutputPolicy.BLOCK : handler.output());
+    ContainerOutput output =
+        new ContainerOutput(
+            plan.id().value(),
+            plan.stdout(),
+            plan.stderr(),
+            container.logPath(),
+            StoryFields.of(container, sandbox, unit, labels(sandbox, configuration)).toMap(),
+            Boolean.parseBoolean(sandbox.annotations().get(PRIORITY_ANNOTATION)),
+            handler == null ? OutputPolicy.BLOCK : handler.output());
+    return plan.process().terminal() ? output.onTerminal() : output;
   }
 
   /** kubelet tells a container's labels with the pod's. */

@@ -6,6 +6,7 @@ import io.stagelet.cri.v1.ContainerStatusRequest;
 import io.stagelet.cri.v1.CreateContainerRequest;
 import io.stagelet.cri.v1.ExecRequest;
 import io.stagelet.cri.v1.ExecSyncRequest;
+import io.stagelet.cri.v1.PodSandboxMetadata;
 import io.stagelet.cri.v1.PodSandboxStatusRequest;
 import io.stagelet.cri.v1.PortForwardRequest;
 import io.stagelet.cri.v1.PullImageRequest;
@@ -36,7 +37,7 @@ record ProtoCall(String words, Map<String, String> fields) {
   /** Looks at a request; what it names is looked up among the pods that there are. */
   static ProtoCall of(Object request, Pods pods) {
     return switch (request) {
-      case RunPodSandboxRequest run -> pod(ProtoSandbox.key(run.getConfig().getMetadata()));
+      case RunPodSandboxRequest run -> pod(run.getConfig().getMetadata());
       case StopPodSandboxRequest stop -> sandbox(stop.getPodSandboxId(), pods);
       case RemovePodSandboxRequest remove -> sandbox(remove.getPodSandboxId(), pods);
       case PodSandboxStatusRequest status -> sandbox(status.getPodSandboxId(), pods);
@@ -56,14 +57,19 @@ record ProtoCall(String words, Map<String, String> fields) {
       case ExecRequest exec -> container(exec.getContainerId(), pods);
       case AttachRequest attach -> container(attach.getContainerId(), pods);
       case PullImageRequest pull ->
-          image(
-              pull.getImage().getImage(),
-              pull.hasSandboxConfig()
-                  ? pod(ProtoSandbox.key(pull.getSandboxConfig().getMetadata()))
-                  : NOTHING);
+          image(pull.getImage().getImage(), pod(pull.getSandboxConfig().getMetadata()));
       case RemoveImageRequest remove -> image(remove.getImage().getImage(), NOTHING);
       default -> NOTHING;
     };
+  }
+
+  /** Metadata that does not say which pod it is (an image may be pulled for none) tells nothing. */
+  private static ProtoCall pod(PodSandboxMetadata metadata) {
+    return metadata.getName().isEmpty()
+            || metadata.getNamespace().isEmpty()
+            || metadata.getUid().isEmpty()
+        ? NOTHING
+        : pod(ProtoSandbox.key(metadata));
   }
 
   private static ProtoCall pod(SandboxRecord.PodKey key) {

@@ -79,6 +79,7 @@ final class ProtoContainer {
         config.getAnnotationsMap(),
         config.getLogPath(),
         config.getStdin(),
+        config.getStdinOnce(),
         config.getTty(),
         resources(config.getLinux().getResources()),
         security(config.getLinux().getSecurityContext()),
@@ -93,13 +94,16 @@ final class ProtoContainer {
   }
 
   private static ContainerRecord.MountRecord mount(ContainerConfig config, Mount mount) {
-    if (mount.hasImage()
-        || mount.getUidMappingsCount() > 0
-        || mount.getGidMappingsCount() > 0
-        || mount.getMountOptionsCount() > 0) {
+    if (mount.getMountOptionsCount() > 0) {
       throw new StageletException(
           ErrorCode.UNIMPLEMENTED,
-          "the mount %s of container %s is an image volume, or has ID mappings or mount options, which are not built yet"
+          "the mount %s of container %s has mount options, which are not built yet"
+              .formatted(mount.getContainerPath(), config.getMetadata().getName()));
+    }
+    if (mount.hasImage() && !mount.getReadonly()) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "the mount %s of container %s is an image volume, and so must be readonly"
               .formatted(mount.getContainerPath(), config.getMetadata().getName()));
     }
     String propagation =
@@ -118,10 +122,19 @@ final class ProtoContainer {
         mount.getReadonly(),
         mount.getRecursiveReadOnly(),
         mount.getSelinuxRelabel(),
-        propagation);
+        propagation,
+        mount.getUidMappingsCount() > 0 || mount.getGidMappingsCount() > 0,
+        mount.hasImage()
+            ? Optional.of(
+                new ContainerRecord.ImageVolume(
+                    mount.getImage().getImage(),
+                    mount.getImage().getUserSpecifiedImage(),
+                    "",
+                    mount.getImageSubPath()))
+            : Optional.empty());
   }
 
-  private static ContainerPlan.Resources resources(LinuxContainerResources resources) {
+  static ContainerPlan.Resources resources(LinuxContainerResources resources) {
     return new ContainerPlan.Resources(
         resources.getCpuShares(),
         resources.getCpuQuota(),
@@ -152,10 +165,9 @@ final class ProtoContainer {
         context.getMaskedPathsList(),
         context.getReadonlyPathsList(),
         ProtoSandbox.mode(context.getNamespaceOptions().getPid()),
+        context.getNamespaceOptions().getTargetId(),
         context.hasSeccomp() ? profile(context.getSeccomp()) : deprecatedProfile(context),
-        context.hasApparmor()
-            ? profile(context.getApparmor())
-            : new ContainerRequest.Profile(ContainerRequest.Profile.Kind.UNCONFINED, ""),
+        context.hasApparmor() ? profile(context.getApparmor()) : deprecatedAppArmor(context),
         !context.getSelinuxOptions().getType().isEmpty()
             || !context.getSelinuxOptions().getLevel().isEmpty());
   }
@@ -190,6 +202,27 @@ final class ProtoContainer {
         }
         yield new ContainerRequest.Profile(
             ContainerRequest.Profile.Kind.LOCALHOST, path.substring("localhost/".length()));
+      }
+    };
+  }
+
+  /** Likewise; without a word of it, the default holds, as it does with other runtimes. */
+  @SuppressWarnings("deprecation")
+  private static ContainerRequest.Profile deprecatedAppArmor(
+      LinuxContainerSecurityContext context) {
+    String name = context.getApparmorProfile();
+    return switch (name) {
+      case "", "runtime/default" ->
+          new ContainerRequest.Profile(ContainerRequest.Profile.Kind.RUNTIME_DEFAULT, "");
+      case "unconfined" ->
+          new ContainerRequest.Profile(ContainerRequest.Profile.Kind.UNCONFINED, "");
+      default -> {
+        if (!name.startsWith("localhost/")) {
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT, "'%s' is not an AppArmor profile".formatted(name));
+        }
+        yield new ContainerRequest.Profile(
+            ContainerRequest.Profile.Kind.LOCALHOST, name.substring("localhost/".length()));
       }
     };
   }
@@ -260,8 +293,20 @@ final class ProtoContainer {
           case HOST_TO_CONTAINER -> MountPropagation.PROPAGATION_HOST_TO_CONTAINER;
           case BIDIRECTIONAL -> MountPropagation.PROPAGATION_BIDIRECTIONAL;
         };
-    return Mount.newBuilder()
-        .setHostPath(mount.hostPath())
+    Mount.Builder answer = Mount.newBuilder();
+    mount
+        .image()
+        .ifPresentOrElse(
+            volume ->
+                answer
+                    .setImage(
+                        ImageSpec.newBuilder()
+                            .setImage(volume.image())
+                            .setUserSpecifiedImage(volume.userImage())
+                            .setImageRef(volume.id()))
+                    .setImageSubPath(volume.subPath()),
+            () -> answer.setHostPath(mount.hostPath()));
+    return answer
         .setContainerPath(mount.containerPath())
         .setReadonly(mount.readOnly())
         .setRecursiveReadOnly(mount.recursiveReadOnly())

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.v1.IDMapping;
 import io.stagelet.cri.v1.LinuxPodSandboxStatus;
 import io.stagelet.cri.v1.LinuxSandboxSecurityContext;
 import io.stagelet.cri.v1.Namespace;
@@ -14,7 +15,10 @@ import io.stagelet.cri.v1.PodSandboxNetworkStatus;
 import io.stagelet.cri.v1.PodSandboxState;
 import io.stagelet.cri.v1.PodSandboxStatus;
 import io.stagelet.cri.v1.PortMapping;
+import io.stagelet.cri.v1.UserNamespace;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.IdMapping;
+import io.stagelet.linux.IdMappings;
 import io.stagelet.linux.StageletException;
 import java.time.Instant;
 import java.util.List;
@@ -56,8 +60,7 @@ final class ProtoSandbox {
         mode(namespaces.getNetwork()),
         mode(namespaces.getPid()),
         mode(namespaces.getIpc()),
-        namespaces.hasUsernsOptions()
-            && namespaces.getUsernsOptions().getMode() == NamespaceMode.POD,
+        namespaces.hasUsernsOptions() ? ids(namespaces.getUsernsOptions()) : Optional.empty(),
         runtimeHandler);
   }
 
@@ -71,6 +74,69 @@ final class ProtoSandbox {
     }
     return new SandboxRecord.PodKey(
         metadata.getNamespace(), metadata.getName(), metadata.getUid(), metadata.getAttempt());
+  }
+
+  /** One range of users and one of groups, each with the namespace's root in it. */
+  static Optional<IdMappings> ids(UserNamespace user) {
+    return switch (user.getMode()) {
+      case NODE -> {
+        if (user.getUidsCount() > 0 || user.getGidsCount() > 0) {
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT, "ids are mapped, but the user namespace is the node's");
+        }
+        yield Optional.empty();
+      }
+      case POD ->
+          Optional.of(
+              new IdMappings(
+                  List.of(range(user.getUidsList(), "users")),
+                  List.of(range(user.getGidsList(), "groups"))));
+      case CONTAINER, TARGET, UNRECOGNIZED ->
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT,
+              "a user namespace is the pod's or the node's, not of mode %s"
+                  .formatted(user.getMode()));
+    };
+  }
+
+  private static IdMapping range(List<IDMapping> ranges, String kind) {
+    if (ranges.size() != 1 || ranges.getFirst().getContainerId() != 0) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "a user namespace wants one mapping of %s that begins with 0 in the container, and has %s"
+              .formatted(
+                  kind,
+                  ranges.stream()
+                      .map(range ->
+                          "%d→%d (%d)"
+                              .formatted(
+                                  Integer.toUnsignedLong(range.getContainerId()),
+                                  Integer.toUnsignedLong(range.getHostId()),
+                                  Integer.toUnsignedLong(range.getLength())))
+                      .toList()));
+    }
+    IDMapping range = ranges.getFirst();
+    return new IdMapping(
+        0, Integer.toUnsignedLong(range.getHostId()), Integer.toUnsignedLong(range.getLength()));
+  }
+
+  /** The other way round. */
+  private static UserNamespace userNamespace(Optional<IdMappings> ids) {
+    UserNamespace.Builder user = UserNamespace.newBuilder();
+    if (ids.isEmpty()) {
+      return user.setMode(NamespaceMode.NODE).build();
+    }
+    ids.get().users().forEach(range -> user.addUids(mapping(range)));
+    ids.get().groups().forEach(range -> user.addGids(mapping(range)));
+    return user.setMode(NamespaceMode.POD).build();
+  }
+
+  private static IDMapping mapping(IdMapping range) {
+    return IDMapping.newBuilder()
+        .setContainerId((int) range.inside())
+        .setHostId((int) range.outside())
+        .setLength((int) range.length())
+        .build();
   }
 
   private static CniAttachment.PortMapping portMapping(PortMapping mapping) {
@@ -124,7 +190,8 @@ final class ProtoSandbox {
                             NamespaceOption.newBuilder()
                                 .setNetwork(NamespaceMode.valueOf(modes.network()))
                                 .setPid(NamespaceMode.valueOf(modes.pid()))
-                                .setIpc(NamespaceMode.valueOf(modes.ipc())))))
+                                .setIpc(NamespaceMode.valueOf(modes.ipc()))
+                                .setUsernsOptions(userNamespace(sandbox.plan().ids())))))
         .putAllLabels(sandbox.labels())
         .putAllAnnotations(sandbox.annotations())
         .setRuntimeHandler(sandbox.runtimeHandler())

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
 import io.stagelet.journal.StoryEvent;
@@ -40,6 +41,7 @@ final class Recovery {
   private final SandboxLifecycle sandboxes;
   private final ContainerLifecycle containers;
   private final Relay relay;
+  private final ContainerInputs inputs;
 
   Recovery(
       Configuration configuration,
@@ -48,7 +50,8 @@ final class Recovery {
       Records records,
       SandboxLifecycle sandboxes,
       ContainerLifecycle containers,
-      Relay relay) {
+      Relay relay,
+      ContainerInputs inputs) {
     this.configuration = configuration;
     this.handlers = handlers;
     this.pods = pods;
@@ -56,6 +59,7 @@ final class Recovery {
     this.sandboxes = sandboxes;
     this.containers = containers;
     this.relay = relay;
+    this.inputs = inputs;
   }
 
   /**
@@ -141,7 +145,10 @@ final class Recovery {
     Container container = new Container(record, sandbox);
     pods.add(container);
     if (record.life() instanceof ContainerRecord.Running) {
+      boolean terminal = record.plan().process().terminal();
+      inputs.adopt(container.id().value(), terminal, descriptors);
       relay.adopt(containers.output(container), descriptors);
+      container.stage1().endLostExecs(container.plan());
       if (container.stage1().state(container.plan()) instanceof ContainerState.Running running) {
         container.become(record.with(new ContainerRecord.Running(running.startedAt())));
       } else {

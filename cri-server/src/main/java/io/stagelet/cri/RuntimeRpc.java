@@ -2,12 +2,16 @@ package io.stagelet.cri;
 
 import com.google.protobuf.ByteString;
 import io.grpc.stub.StreamObserver;
+import io.stagelet.cri.v1.AttachRequest;
+import io.stagelet.cri.v1.AttachResponse;
 import io.stagelet.cri.v1.CgroupDriver;
 import io.stagelet.cri.v1.ContainerFilter;
 import io.stagelet.cri.v1.ContainerStatusRequest;
 import io.stagelet.cri.v1.ContainerStatusResponse;
 import io.stagelet.cri.v1.CreateContainerRequest;
 import io.stagelet.cri.v1.CreateContainerResponse;
+import io.stagelet.cri.v1.ExecRequest;
+import io.stagelet.cri.v1.ExecResponse;
 import io.stagelet.cri.v1.ExecSyncRequest;
 import io.stagelet.cri.v1.ExecSyncResponse;
 import io.stagelet.cri.v1.LinuxRuntimeConfiguration;
@@ -18,6 +22,8 @@ import io.stagelet.cri.v1.ListPodSandboxResponse;
 import io.stagelet.cri.v1.PodSandboxFilter;
 import io.stagelet.cri.v1.PodSandboxStatusRequest;
 import io.stagelet.cri.v1.PodSandboxStatusResponse;
+import io.stagelet.cri.v1.PortForwardRequest;
+import io.stagelet.cri.v1.PortForwardResponse;
 import io.stagelet.cri.v1.RemoveContainerRequest;
 import io.stagelet.cri.v1.RemoveContainerResponse;
 import io.stagelet.cri.v1.RemovePodSandboxRequest;
@@ -41,12 +47,15 @@ import io.stagelet.cri.v1.StopContainerRequest;
 import io.stagelet.cri.v1.StopContainerResponse;
 import io.stagelet.cri.v1.StopPodSandboxRequest;
 import io.stagelet.cri.v1.StopPodSandboxResponse;
+import io.stagelet.cri.v1.UpdateContainerResourcesRequest;
+import io.stagelet.cri.v1.UpdateContainerResourcesResponse;
+import io.stagelet.cri.v1.UpdatePodSandboxResourcesRequest;
+import io.stagelet.cri.v1.UpdatePodSandboxResourcesResponse;
 import io.stagelet.cri.v1.UpdateRuntimeConfigRequest;
 import io.stagelet.cri.v1.UpdateRuntimeConfigResponse;
 import io.stagelet.cri.v1.VersionRequest;
 import io.stagelet.cri.v1.VersionResponse;
 import io.stagelet.journal.Relay;
-import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.Stage1;
@@ -72,6 +81,7 @@ final class RuntimeRpc extends StatisticsRpc {
   private final SandboxLifecycle sandboxes;
   private final ContainerLifecycle containers;
   private final ExecSync execSync;
+  private final Streaming streaming;
   private final Relay relay;
   private final Cni cni;
 
@@ -82,6 +92,7 @@ final class RuntimeRpc extends StatisticsRpc {
       SandboxLifecycle sandboxes,
       ContainerLifecycle containers,
       ExecSync execSync,
+      Streaming streaming,
       Relay relay,
       Cni cni,
       Statistics statistics,
@@ -93,6 +104,7 @@ final class RuntimeRpc extends StatisticsRpc {
     this.sandboxes = sandboxes;
     this.containers = containers;
     this.execSync = execSync;
+    this.streaming = streaming;
     this.relay = relay;
     this.cni = cni;
   }
@@ -367,6 +379,37 @@ final class RuntimeRpc extends StatisticsRpc {
   }
 
   @Override
+  public void updateContainerResources(
+      UpdateContainerResourcesRequest request,
+      StreamObserver<UpdateContainerResourcesResponse> observer) {
+    GrpcErrors.answer(
+        "UpdateContainerResources",
+        observer,
+        () -> {
+          containers.update(
+              pods.container(request.getContainerId()),
+              ProtoContainer.resources(request.getLinux()));
+          return UpdateContainerResourcesResponse.getDefaultInstance();
+        });
+  }
+
+  /**
+   * kubelet has changed the pod's slice itself before it tells; nothing of the pod's unit follows.
+   */
+  @Override
+  public void updatePodSandboxResources(
+      UpdatePodSandboxResourcesRequest request,
+      StreamObserver<UpdatePodSandboxResourcesResponse> observer) {
+    GrpcErrors.answer(
+        "UpdatePodSandboxResources",
+        observer,
+        () -> {
+          var _ = pods.sandbox(request.getPodSandboxId());
+          return UpdatePodSandboxResourcesResponse.getDefaultInstance();
+        });
+  }
+
+  @Override
   public void reopenContainerLog(
       ReopenContainerLogRequest request, StreamObserver<ReopenContainerLogResponse> observer) {
     GrpcErrors.answer(
@@ -386,12 +429,63 @@ final class RuntimeRpc extends StatisticsRpc {
   }
 
   @Override
+  public void exec(ExecRequest request, StreamObserver<ExecResponse> observer) {
+    GrpcErrors.answer(
+        "Exec",
+        observer,
+        () ->
+            ExecResponse.newBuilder()
+                .setUrl(
+                    streaming.exec(
+                        pods.container(request.getContainerId()),
+                        request.getCmdList(),
+                        new Streaming.Wish(
+                            request.getStdin(),
+                            request.getStdout(),
+                            request.getStderr(),
+                            request.getTty())))
+                .build());
+  }
+
+  @Override
+  public void attach(AttachRequest request, StreamObserver<AttachResponse> observer) {
+    GrpcErrors.answer(
+        "Attach",
+        observer,
+        () ->
+            AttachResponse.newBuilder()
+                .setUrl(
+                    streaming.attach(
+                        pods.container(request.getContainerId()),
+                        new Streaming.Wish(
+                            request.getStdin(),
+                            request.getStdout(),
+                            request.getStderr(),
+                            request.getTty())))
+                .build());
+  }
+
+  @Override
+  public void portForward(
+      PortForwardRequest request, StreamObserver<PortForwardResponse> observer) {
+    GrpcErrors.answer(
+        "PortForward",
+        observer,
+        () ->
+            PortForwardResponse.newBuilder()
+                .setUrl(
+                    streaming.portForward(
+                        pods.sandbox(request.getPodSandboxId()), request.getPortList()))
+                .build());
+  }
+
+  @Override
   public void execSync(ExecSyncRequest request, StreamObserver<ExecSyncResponse> observer) {
     GrpcErrors.answer(
         "ExecSync",
         observer,
         () -> {
-          Command.Outcome outcome =
+          ExecSync.Outcome outcome =
               execSync.run(
                   pods.container(request.getContainerId()),
                   request.getCmdList(),

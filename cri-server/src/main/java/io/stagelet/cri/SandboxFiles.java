@@ -52,7 +52,14 @@ final class SandboxFiles {
     return NAMES.stream()
         .map(name ->
             new ContainerRecord.MountRecord(
-                directory.resolve(name).toString(), "/etc/" + name, false, false, false, "PRIVATE"))
+                directory.resolve(name).toString(),
+                "/etc/" + name,
+                false,
+                false,
+                false,
+                "PRIVATE",
+                true,
+                Optional.empty()))
         .toList();
   }
 

@@ -34,6 +34,7 @@ final class SandboxLifecycle {
   private final ContainerLifecycle containers;
   private final Ids ids;
   private final Clock clock;
+  private final boolean mapsIds;
   private final LifeEvents events;
   private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
 
@@ -47,6 +48,7 @@ final class SandboxLifecycle {
       ContainerLifecycle containers,
       Ids ids,
       Clock clock,
+      boolean mapsIds,
       LifeEvents events) {
     this.configuration = configuration;
     this.handlers = handlers;
@@ -57,6 +59,7 @@ final class SandboxLifecycle {
     this.containers = containers;
     this.ids = ids;
     this.clock = clock;
+    this.mapsIds = mapsIds;
     this.events = events;
   }
 
@@ -78,6 +81,18 @@ final class SandboxLifecycle {
   private Sandbox make(SandboxRequest request) {
     String handler = handlers.choose(request);
     Stage1 stage1 = handlers.stage1(handler);
+    if (request.ids().isPresent()
+        && !(stage1.features().contains(Stage1.Feature.USER_NAMESPACES) && mapsIds)) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "pod %s wants a user namespace, which handler '%s' cannot give it: %s"
+              .formatted(
+                  request.key(),
+                  handler,
+                  mapsIds
+                      ? "its runtime knows no idmapped mounts"
+                      : "the image store's filesystem cannot be mounted with other ids"));
+    }
     SandboxPlan plan = plan(request);
     Optional<CniAttachment> network =
         plan.networkNamespace().map(_ -> cni.planned(cni.network(), request.portMappings()));
@@ -224,9 +239,6 @@ final class SandboxLifecycle {
   }
 
   private SandboxPlan plan(SandboxRequest request) {
-    if (request.userNamespace()) {
-      throw unsupported("a user namespace for the pod");
-    }
     if (request.pid() == SandboxRequest.NamespaceMode.TARGET) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT, "a sandbox's PID namespace cannot be another container's");
@@ -247,7 +259,8 @@ final class SandboxLifecycle {
         request.ipc() == SandboxRequest.NamespaceMode.NODE,
         request.pid() == SandboxRequest.NamespaceMode.POD,
         request.sysctls(),
-        SHM_SIZE);
+        SHM_SIZE,
+        request.ids());
   }
 
   /**
@@ -281,9 +294,5 @@ final class SandboxLifecycle {
   private static Cni.Target target(SandboxRecord record) {
     return new Cni.Target(
         record.plan().id().value(), record.plan().networkNamespace().orElseThrow(), record.key());
-  }
-
-  private static StageletException unsupported(String what) {
-    return new StageletException(ErrorCode.UNIMPLEMENTED, what + " is not built yet");
   }
 }

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.linux.IdMappings;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -11,6 +12,7 @@ import java.util.Optional;
  * @param logDirectory the directory of its containers' logs; empty for none
  * @param dns absent: the host's own resolv.conf
  * @param cgroupParent a slice; empty for the default one
+ * @param ids the users and groups of a user namespace; absent for the host's
  * @param runtimeHandler the handler's name; empty for the default one
  */
 record SandboxRequest(
@@ -26,7 +28,7 @@ record SandboxRequest(
     NamespaceMode network,
     NamespaceMode pid,
     NamespaceMode ipc,
-    boolean userNamespace,
+    Optional<IdMappings> ids,
     String runtimeHandler) {
   /** Whose namespace is used; the modes of CRI's NamespaceMode. */
   enum NamespaceMode {

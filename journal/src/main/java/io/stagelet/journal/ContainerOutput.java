@@ -3,6 +3,7 @@ package io.stagelet.journal;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -20,6 +21,8 @@ import java.util.Optional;
  * @param priorityPrefix whether a line's own {@code <0>} to {@code <7>} at its begin is its
  *     priority ({@code sd-daemon(3)}) and is left out of the journal's message
  * @param policy what happens while the journal or the file takes nothing
+ * @param terminal whether it writes to a terminal, whose master is read instead of the FIFOs; all
+ *     its output is standard output then
  */
 public record ContainerOutput(
     String id,
@@ -28,7 +31,8 @@ public record ContainerOutput(
     Optional<Path> logFile,
     Map<String, String> fields,
     boolean priorityPrefix,
-    OutputPolicy policy) {
+    OutputPolicy policy,
+    boolean terminal) {
 
   public ContainerOutput {
     if (!id.matches("[A-Za-z0-9_.-]{1,200}")) {
@@ -47,6 +51,29 @@ public record ContainerOutput(
       Optional<Path> logFile,
       Map<String, String> fields) {
     this(id, stdoutFifo, stderrFifo, logFile, fields, false, OutputPolicy.BLOCK);
+  }
+
+  /** Output that is not a terminal's. */
+  public ContainerOutput(
+      String id,
+      Path stdoutFifo,
+      Path stderrFifo,
+      Optional<Path> logFile,
+      Map<String, String> fields,
+      boolean priorityPrefix,
+      OutputPolicy policy) {
+    this(id, stdoutFifo, stderrFifo, logFile, fields, priorityPrefix, policy, false);
+  }
+
+  /** This output, to a terminal. */
+  public ContainerOutput onTerminal() {
+    return new ContainerOutput(
+        id, stdoutFifo, stderrFifo, logFile, fields, priorityPrefix, policy, true);
+  }
+
+  /** The streams it has. */
+  List<StreamKind> kinds() {
+    return terminal ? List.of(StreamKind.STDOUT) : List.of(StreamKind.values());
   }
 
   Path fifo(StreamKind kind) {

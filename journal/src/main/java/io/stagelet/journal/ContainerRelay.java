@@ -2,6 +2,7 @@ package io.stagelet.journal;
 
 import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.StageletException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -32,6 +33,7 @@ final class ContainerRelay {
   /** Completed when its FIFOs are deleted and its descriptors not kept any more. */
   private final CompletableFuture<Void> forgotten = new CompletableFuture<>();
 
+  private final List<OutputTap> taps = new ArrayList<>();
   private boolean settled;
   private boolean finishing;
   private boolean abandoned;
@@ -55,6 +57,29 @@ final class ContainerRelay {
 
   List<StreamRelay> streams() {
     return streams;
+  }
+
+  /** Lets {@code tap} hear what is read from now on. */
+  void tap(OutputTap tap) {
+    if (released.isDone()) {
+      tap.ended();
+    } else {
+      streams.forEach(stream -> stream.taps().add(tap));
+      taps.add(tap);
+    }
+  }
+
+  /** Lets it hear no more. */
+  void untap(OutputTap tap) {
+    streams.forEach(stream -> stream.taps().remove(tap));
+    taps.remove(tap);
+  }
+
+  private void endTaps() {
+    for (OutputTap tap : List.copyOf(taps)) {
+      untap(tap);
+      tap.ended();
+    }
   }
 
   CompletableFuture<End> end() {
@@ -179,6 +204,7 @@ final class ContainerRelay {
         log.close();
       }
     } finally {
+      endTaps();
       released.complete(null);
     }
   }

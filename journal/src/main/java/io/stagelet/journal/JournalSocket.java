@@ -86,6 +86,11 @@ final class JournalSocket implements AutoCloseable {
     return descriptor;
   }
 
+  /** How many bytes journald has not taken yet; 0 when there is no connection. */
+  int onTheWay() {
+    return descriptor < 0 ? 0 : descriptors.onTheWay(descriptor);
+  }
+
   /** How often it has connected: tells one descriptor from the next of the same number. */
   int connections() {
     return connections;

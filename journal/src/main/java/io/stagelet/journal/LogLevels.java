@@ -18,7 +18,13 @@ public record LogLevels(Level usual, Map<String, Level> byName) {
    * address it likes; it then takes a random one, and nothing is wrong.
    */
   public static LogLevels defaults() {
-    return new LogLevels(Level.INFO, Map.of("io.netty.util.internal.MacAddressUtil", Level.ERROR));
+    return new LogLevels(
+        Level.INFO,
+        Map.of(
+            "io.netty.util.internal.MacAddressUtil",
+            Level.ERROR,
+            "org.freedesktop.dbus",
+            Level.WARN));
   }
 
   /** These with others over them. */

@@ -5,6 +5,7 @@ import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.Descriptors;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.Fifo;
+import io.stagelet.linux.Pipe;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -132,11 +133,82 @@ public final class Relay implements AutoCloseable {
         keeper.keep(name, fifo);
         streams.add(
             new StreamRelay(
-                kind, fifo, spool, log, new StreamEntries(output, kind), bench, output.policy()));
+                kind,
+                false,
+                fifo,
+                spool,
+                log,
+                new StreamEntries(output, kind),
+                bench,
+                output.policy()));
       }
       begin(new ContainerRelay(output, log, streams));
       undo.keep();
     }
+  }
+
+  /**
+   * Begins to read the terminal of a new container.
+   *
+   * @param master belongs to the relay from now on, also after a failure
+   * @throws StageletException as {@link #open} does
+   */
+  public void openTerminal(ContainerOutput output, int master) {
+    try (CleanupStack undo = new CleanupStack()) {
+      undo.push("close the terminal", () -> new DescriptorCalls().close(master));
+      refuseKnown(output);
+      Descriptors.setNonBlocking(master);
+      LogFile log = output.logFile().map(LogFile::new).orElse(null);
+      if (log != null) {
+        log.reopen();
+        undo.push("close the log file", log::close);
+      }
+      StreamKind kind = StreamKind.STDOUT;
+      Path spoolFile = spoolFile(output, kind);
+      makeDirectory(spoolDirectory);
+      Spool spool = Spool.create(spoolFile);
+      undo.push("delete the spool " + spoolFile, spool::delete);
+      String name = kind.nameFor(output.id());
+      undo.push("forget the descriptor " + name, () -> keeper.forget(name));
+      keeper.keep(name, master);
+      StreamRelay stream =
+          new StreamRelay(
+              kind,
+              true,
+              master,
+              spool,
+              log,
+              new StreamEntries(output, kind),
+              bench,
+              output.policy());
+      begin(new ContainerRelay(output, log, List.of(stream)));
+      undo.keep();
+    }
+  }
+
+  /**
+   * Lets somebody hear what a container writes from now on, at the moment it is read.
+   *
+   * @return ends it; may be closed from any thread
+   * @throws StageletException {@code NOT_FOUND} when the container is not carried
+   */
+  public AutoCloseable tap(String id, OutputTap tap) {
+    ContainerRelay container = containers.get(id);
+    if (container == null) {
+      throw new StageletException(
+          ErrorCode.NOT_FOUND,
+          "the output of container %s cannot be heard: it is not carried; has it ended?"
+              .formatted(id));
+    }
+    loop.call(() -> {
+      container.tap(tap);
+      return true;
+    });
+    return () ->
+        loop.call(() -> {
+          container.untap(tap);
+          return true;
+        });
   }
 
   /**
@@ -154,7 +226,7 @@ public final class Relay implements AutoCloseable {
     refuseKnown(output);
     try (CleanupStack undo = new CleanupStack()) {
       Map<StreamKind, Integer> fifos = new EnumMap<>(StreamKind.class);
-      for (StreamKind kind : StreamKind.values()) {
+      for (StreamKind kind : output.kinds()) {
         Integer fifo = inherited.get(kind.nameFor(output.id()));
         if (fifo != null) {
           fifos.put(kind, fifo);
@@ -165,13 +237,11 @@ public final class Relay implements AutoCloseable {
       }
       LogFile log = output.logFile().map(LogFile::new).orElse(null);
       List<StreamRelay> streams = new ArrayList<>();
-      for (StreamKind kind : StreamKind.values()) {
+      for (StreamKind kind : output.kinds()) {
         Integer fifo = fifos.get(kind);
         if (fifo == null) {
-          Path path = output.fifo(kind);
-          makeFifo(path);
-          int opened = Fifo.openForReading(path);
-          undo.push("close the FIFO " + path, () -> new DescriptorCalls().close(opened));
+          int opened = output.terminal() ? endedPipe() : openedAnew(output.fifo(kind));
+          undo.push("close a stream opened anew", () -> new DescriptorCalls().close(opened));
           keeper.keep(kind.nameFor(output.id()), opened);
           fifo = opened;
         }
@@ -179,7 +249,14 @@ public final class Relay implements AutoCloseable {
         undo.push("close the spool", spool::close);
         StreamRelay stream =
             new StreamRelay(
-                kind, fifo, spool, log, new StreamEntries(output, kind), bench, output.policy());
+                kind,
+                output.terminal() && fifos.containsKey(kind),
+                fifo,
+                spool,
+                log,
+                new StreamEntries(output, kind),
+                bench,
+                output.policy());
         if (stream.entryInDoubt()) {
           stream.settleEntry(lastSequence(output, kind));
         }
@@ -292,7 +369,7 @@ public final class Relay implements AutoCloseable {
       return;
     }
     try (CleanupStack all = new CleanupStack()) {
-      for (StreamKind kind : StreamKind.values()) {
+      for (StreamKind kind : output.kinds()) {
         Path path = output.fifo(kind);
         all.push("delete the FIFO " + path, () -> Files.deleteIfExists(path));
         String name = kind.nameFor(output.id());
@@ -330,6 +407,18 @@ public final class Relay implements AutoCloseable {
     return new StageletException(
         ErrorCode.ALREADY_EXISTS,
         "the output of container %s is carried already".formatted(output.id()));
+  }
+
+  private static int openedAnew(Path fifo) {
+    makeFifo(fifo);
+    return Fifo.openForReading(fifo);
+  }
+
+  /** A terminal ends with its master: who has lost that hears nothing more of it. */
+  private static int endedPipe() {
+    Pipe pipe = Pipe.open();
+    new DescriptorCalls().close(pipe.writingEnd());
+    return pipe.readingEnd();
   }
 
   private static void makeFifo(Path path) {

@@ -193,6 +193,32 @@ final class Spool implements AutoCloseable {
     return count;
   }
 
+  /**
+   * Reads from a terminal, which cannot be spliced.
+   *
+   * @param room is overwritten
+   * @return the number of bytes, or {@code -errno}: {@code EIO} when no program has it open
+   */
+  int readFromTerminal(int master, int atMost, ByteBuffer room) {
+    room.clear().limit(Math.min(atMost, room.capacity()));
+    int count = descriptors.read(master, room);
+    if (count <= 0) {
+      return count;
+    }
+    room.flip();
+    int written = descriptors.writeAt(file, room, DATA + end);
+    if (written < count) {
+      // on a tmpfs that is full: the rest is lost, as the terminal has no way to take it back
+      return written < 0 ? written : advance(written);
+    }
+    return advance(count);
+  }
+
+  private int advance(int count) {
+    end += count;
+    return count;
+  }
+
   /** Reads output from position {@code from} to {@code to} into the begin of a buffer. */
   void load(long from, long to, ByteBuffer into) {
     into.clear().limit(Math.toIntExact(to - from));

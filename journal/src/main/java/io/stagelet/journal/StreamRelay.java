@@ -7,6 +7,8 @@ import io.stagelet.linux.Errno;
 import io.stagelet.linux.StageletException;
 import java.nio.ByteBuffer;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +28,7 @@ final class StreamRelay {
   private static final int LARGEST_FIFO = 1 << 20;
 
   private final StreamKind kind;
+  private final boolean terminal;
   private final int fifo;
   private final Spool spool;
   private final @Nullable LogFile log;
@@ -63,9 +66,17 @@ final class StreamRelay {
 
   private long droppedForFile;
 
-  /** Takes over the descriptor and the spool. */
+  /** Who hears what is read; for the relay's thread. */
+  private final List<OutputTap> taps = new ArrayList<>();
+
+  /**
+   * Takes over the descriptor and the spool.
+   *
+   * @param terminal whether the descriptor is a terminal's master
+   */
   StreamRelay(
       StreamKind kind,
+      boolean terminal,
       int fifo,
       Spool spool,
       @Nullable LogFile log,
@@ -73,6 +84,7 @@ final class StreamRelay {
       Workbench bench,
       OutputPolicy policy) {
     this.kind = kind;
+    this.terminal = terminal;
     this.policy = policy;
     this.fifo = fifo;
     this.spool = spool;
@@ -81,6 +93,21 @@ final class StreamRelay {
     this.bench = bench;
     this.criLines = new CriLines(kind.label());
     stamp(bench.clock().instant());
+  }
+
+  List<OutputTap> taps() {
+    return taps;
+  }
+
+  private void tell(int count) {
+    if (taps.isEmpty()) {
+      return;
+    }
+    spool.load(spool.end() - count, spool.end(), bench.output());
+    ByteBuffer news = bench.output().flip().asReadOnlyBuffer();
+    for (OutputTap tap : List.copyOf(taps)) {
+      tap.output(kind == StreamKind.STDERR, news.duplicate());
+    }
   }
 
   StreamKind kind() {
@@ -233,8 +260,10 @@ final class StreamRelay {
     if (!unread || room <= 0) {
       return 0;
     }
-    int count = spool.readFrom(fifo, room);
+    int count =
+        terminal ? spool.readFromTerminal(fifo, room, bench.output()) : spool.readFrom(fifo, room);
     if (count > 0) {
+      tell(count);
       bench.steps().done(Step.READ);
       bench.tally().bytesRead.add(count);
       stamp(bench.clock().instant());
@@ -247,8 +276,8 @@ final class StreamRelay {
       }
       return count;
     }
-    if (count == 0 || count == -Errno.EAGAIN) {
-      hungUp = count == 0;
+    if (count == 0 || count == -Errno.EAGAIN || (terminal && count == -Errno.EIO)) {
+      hungUp = count != -Errno.EAGAIN;
       unread = false;
       return 0;
     }
@@ -369,7 +398,7 @@ final class StreamRelay {
   }
 
   private void deliverToJournal(long base, int limit) {
-    bench.budget().refill(System.nanoTime());
+    bench.budget().refill(System.nanoTime(), bench.socket().onTheWay());
     Progress progress = spool.progress();
     ByteBuffer output = bench.output();
     ByteBuffer entry = bench.entry();

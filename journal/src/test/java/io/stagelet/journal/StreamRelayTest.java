@@ -380,6 +380,7 @@ class StreamRelayTest {
     StreamRelay newStream =
         new StreamRelay(
             StreamKind.STDOUT,
+            false,
             descriptors.duplicate(keptFifo),
             newSpool,
             newLog,

@@ -39,6 +39,7 @@ public final class DescriptorCalls {
   private static final int F_DUPFD_CLOEXEC = 1030;
   private static final int SOL_SOCKET = 1;
   private static final int SO_SNDBUFFORCE = 32;
+  private static final long SIOCOUTQ = 0x5411;
   private static final short AF_UNIX = 1;
   private static final int MAXIMUM_SOCKET_PATH = 107;
   private static final int AT_EMPTY_PATH = 0x1000;
@@ -48,6 +49,8 @@ public final class DescriptorCalls {
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
+  private static final MethodHandle IOCTL =
+      Libc.function("ioctl", FunctionDescriptor.of(INT, INT, LONG, ValueLayout.ADDRESS), 2);
   private static final MethodHandle OPEN =
       Libc.function("open", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, INT), 2);
   private static final MethodHandle CLOSE = Libc.function("close", FunctionDescriptor.of(INT, INT));
@@ -273,6 +276,23 @@ public final class DescriptorCalls {
   /** Another descriptor of the same open file, closed on exec. */
   public int duplicate(int fd) {
     return checked(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl (duplicating)", fd);
+  }
+
+  /**
+   * How many bytes a socket has on the way, which its peer has not read (with the kernel's own).
+   */
+  public int onTheWay(int fd) {
+    int result;
+    int bytes;
+    try (Arena call = Arena.ofConfined()) {
+      MemorySegment value = call.allocate(INT);
+      result = (int) IOCTL.invokeExact(errno, fd, SIOCOUTQ, value);
+      bytes = value.get(INT, 0);
+    } catch (Throwable failure) {
+      throw Libc.unexpected(failure);
+    }
+    checked(result, "ioctl (SIOCOUTQ)", fd);
+    return bytes;
   }
 
   /** Sets how many bytes a socket may have on the way, beyond the system's limit; needs root. */

@@ -31,6 +31,8 @@ public final class Descriptors {
     }
   }
 
+  private static final int F_GETFL = 3;
+  private static final int F_SETFL = 4;
   private static final int F_GETFD = 1;
   private static final int F_SETFD = 2;
   private static final int FD_CLOEXEC = 1;
@@ -109,6 +111,26 @@ public final class Descriptors {
           (int) FCNTL.invokeExact(errno, fd, F_SETFD, flags | FD_CLOEXEC),
           errno,
           "fcntl(F_SETFD)",
+          subject(fd));
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  /**
+   * Makes reads and writes return instead of wait ({@code O_NONBLOCK}), for everyone who has the
+   * same open file.
+   */
+  public static void setNonBlocking(int fd) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      int flags =
+          check(
+              (int) FCNTL.invokeExact(errno, fd, F_GETFL, 0), errno, "fcntl(F_GETFL)", subject(fd));
+      check(
+          (int) FCNTL.invokeExact(errno, fd, F_SETFL, flags | O_NONBLOCK),
+          errno,
+          "fcntl(F_SETFL)",
           subject(fd));
     } catch (Throwable failure) {
       throw passOn(failure);

@@ -99,6 +99,8 @@ final class FileCalls implements AutoCloseable {
       Libc.function("lsetxattr", FunctionDescriptor.of(INT, POINTER, POINTER, POINTER, LONG, INT));
   private static final MethodHandle LGETXATTR =
       Libc.function("lgetxattr", FunctionDescriptor.of(LONG, POINTER, POINTER, POINTER, LONG));
+  private static final MethodHandle LLISTXATTR =
+      Libc.function("llistxattr", FunctionDescriptor.of(LONG, POINTER, POINTER, LONG));
   private static final MethodHandle STATX =
       Libc.function("statx", FunctionDescriptor.of(INT, INT, POINTER, INT, INT, POINTER));
   private static final MethodHandle GETDENTS64 =
@@ -130,6 +132,8 @@ final class FileCalls implements AutoCloseable {
       long inode,
       long size,
       long blocks,
+      long mtimeSeconds,
+      int mtimeNanos,
       int major,
       int minor) {
     boolean isDirectory() {
@@ -438,6 +442,33 @@ final class FileCalls implements AutoCloseable {
     return value;
   }
 
+  /** The names of the file's attributes; never follows a link at the end of {@code path}. */
+  List<String> llistxattr(String path) {
+    if (tooLong(path)) {
+      throw new SystemCallException("llistxattr", path, ENAMETOOLONG);
+    }
+    long length;
+    try {
+      length = (long) LLISTXATTR.invokeExact(errno, put(first, path), data, (long) WRITE_SIZE);
+    } catch (Throwable failure) {
+      throw Libc.unexpected(failure);
+    }
+    if (length < 0) {
+      int error = Libc.errno(errno);
+      if (error == Errno.EOPNOTSUPP) {
+        return List.of();
+      }
+      throw new SystemCallException("llistxattr", path, error);
+    }
+    List<String> names = new ArrayList<>();
+    for (long at = 0; at < length; ) {
+      String name = data.getString(at, StandardCharsets.ISO_8859_1);
+      names.add(name);
+      at += name.length() + 1;
+    }
+    return names;
+  }
+
   /** What is there under {@code name}, no link followed; the directory itself for "". */
   Status status(int directory, String name) {
     int failed;
@@ -467,6 +498,8 @@ final class FileCalls implements AutoCloseable {
         status.get(LONG, 32),
         status.get(LONG, 40),
         status.get(LONG, 48),
+        status.get(LONG, 112),
+        status.get(INT, 120),
         status.get(INT, 128),
         status.get(INT, 132));
   }

@@ -29,7 +29,10 @@ public final class Namespaces {
   public enum Kind {
     NETWORK("net", 0x4000_0000),
     IPC("ipc", 0x0800_0000),
-    UTS("uts", 0x0400_0000);
+    UTS("uts", 0x0400_0000),
+
+    /** Cannot be entered or made by a thread; see {@link #createMapped}. */
+    USER("user", 0x1000_0000);
 
     private final String file;
     private final int flag;
@@ -103,6 +106,45 @@ public final class Namespaces {
           }
           return pins;
         });
+  }
+
+  /**
+   * The same with a user namespace, which the others then belong to. A process with many threads
+   * cannot make one: a child does, which has ended when this returns.
+   *
+   * @param ids the users and groups of the user namespace
+   * @param pins where each is pinned, {@link Kind#USER} among them
+   */
+  public static void createMapped(IdMappings ids, Map<Kind, Path> pins, SetUp setUp) {
+    try (CleanupStack undo = new CleanupStack()) {
+      try (MappedProcess child =
+          MappedProcess.start(
+              pins.keySet().stream().map(kind -> "--" + kind.file()).toList(), ids)) {
+        for (Map.Entry<Kind, Path> pin : pins.entrySet()) {
+          Files.write(pin.getValue(), new byte[0], StandardOpenOption.CREATE);
+          Mounts.bind(child.namespace(pin.getKey().file()), pin.getValue());
+          undo.push("unpin " + pin.getValue(), () -> unpin(pin.getValue()));
+        }
+      } catch (IOException failure) {
+        throw new StageletException(
+            ErrorCode.INTERNAL,
+            "could not pin namespaces %s: %s"
+                .formatted(pins.keySet(), StageletException.reason(failure)),
+            failure);
+      }
+      onItsOwnThread(
+          "set up namespaces " + pins.keySet(),
+          () -> {
+            for (Map.Entry<Kind, Path> pin : pins.entrySet()) {
+              if (pin.getKey() != Kind.USER) {
+                enter(pin.getKey(), pin.getValue());
+              }
+            }
+            setUp.run();
+            return pins;
+          });
+      undo.keep();
+    }
   }
 
   /**

@@ -191,6 +191,30 @@ public final class ImageService implements AutoCloseable {
     }
   }
 
+  /**
+   * Writes an image to a tar archive, or into a directory that is there and empty: an OCI layout,
+   * or what {@code docker load} wants. Its layers are packed anew; its id is another then.
+   */
+  public void exportTo(Image image, Path target, boolean docker) {
+    PullStore store = new PullStore();
+    // nobody removes its layers meanwhile
+    store.pin(image.diffIds());
+    Path temporary = layers.newTemporary();
+    try {
+      byte[] config =
+          seen(() -> records.read(image.id().config()))
+              .orElseThrow(() ->
+                  new StageletException(
+                      ErrorCode.NOT_FOUND, "image %s is not here any more".formatted(image.id())));
+      ImageExport export = new ImageExport(temporary.resolve("diff"));
+      export.add(image, config, image.diffIds().stream().map(layers::files).toList(), docker);
+      export.write(target);
+    } finally {
+      ConfinedTree.delete(temporary);
+      store.unpin(image.diffIds());
+    }
+  }
+
   private Image importEntry(ImageArchive archive, ImageArchive.Entry entry, Optional<String> name)
       throws InterruptedException {
     List<String> names = name.map(List::of).orElse(entry.names());
@@ -255,7 +279,16 @@ public final class ImageService implements AutoCloseable {
     LOG.info("Pulling {}", reference);
     long start = System.nanoTime();
     try {
-      Image image = pull.run(reference, credentials, listener, mayFinish);
+      PullLog log = new PullLog(reference, System::nanoTime);
+      Image image =
+          pull.run(
+              reference,
+              credentials,
+              event -> {
+                log.on(event);
+                listener.on(event);
+              },
+              mayFinish);
       LOG.info(
           "Pulled {} ({}) in {} ms",
           reference,

@@ -24,30 +24,23 @@ import java.util.stream.Stream;
  * machine itself is never reached through one.
  */
 public final class Proxies {
-  private final Optional<URI> http;
-  private final Optional<URI> https;
+  private final Map<String, String> environment;
   private final List<String> direct;
 
-  private Proxies(Optional<URI> http, Optional<URI> https, List<String> direct) {
-    this.http = http;
-    this.https = https;
+  private Proxies(Map<String, String> environment, List<String> direct) {
+    this.environment = Map.copyOf(environment);
     this.direct = direct;
   }
 
   /** No proxies. */
   public static Proxies none() {
-    return new Proxies(Optional.empty(), Optional.empty(), List.of());
+    return new Proxies(Map.of(), List.of());
   }
 
-  /**
-   * The proxies of {@code environment}.
-   *
-   * @throws StageletException {@code INVALID_ARGUMENT} when one is no address
-   */
+  /** The proxies of {@code environment}; whether they are addresses shows when one is used. */
   public static Proxies of(Map<String, String> environment) {
     return new Proxies(
-        address(environment, "HTTP_PROXY"),
-        address(environment, "HTTPS_PROXY"),
+        environment,
         Arrays.stream(value(environment, "NO_PROXY").orElse("").split(","))
             .map(entry -> entry.strip().toLowerCase(Locale.ROOT))
             .filter(entry -> !entry.isEmpty())
@@ -81,13 +74,18 @@ public final class Proxies {
         });
   }
 
-  /** The proxy for {@code uri}; empty where it is reached directly. */
+  /**
+   * The proxy for {@code uri}; empty where it is reached directly.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} when the environment names none that can be
+   *     used
+   */
   Optional<URI> proxy(URI uri) {
     String host = uri.getHost();
     if (host == null || isDirect(host.toLowerCase(Locale.ROOT), uri.getPort())) {
       return Optional.empty();
     }
-    return "https".equals(uri.getScheme()) ? https : http;
+    return address(environment, "https".equals(uri.getScheme()) ? "HTTPS_PROXY" : "HTTP_PROXY");
   }
 
   /** Name and password for the proxy of {@code uri}, as a header's value. */

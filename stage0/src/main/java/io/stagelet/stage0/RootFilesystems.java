@@ -11,9 +11,12 @@ import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.OverlayLayers;
+import io.stagelet.linux.ProjectQuota;
 import io.stagelet.linux.StageletException;
 import io.stagelet.linux.SystemCallException;
+import io.stagelet.linux.TreeUsage;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -38,6 +41,11 @@ import org.slf4j.LoggerFactory;
 public final class RootFilesystems {
   private static final Logger LOG = LoggerFactory.getLogger(RootFilesystems.class);
   private static final int PADDING = 2;
+
+  /** Low numbers are for people. */
+  private static final int FIRST_PROJECT = 1 << 20;
+
+  private static final int PROJECTS = Integer.MAX_VALUE - FIRST_PROJECT;
 
   /** What kubelet looks for in the error of a container whose image volume is missing. */
   private static final String IMAGE_VOLUME = "ImageVolumeMountFailed";
@@ -92,6 +100,7 @@ public final class RootFilesystems {
           // overlayfs marks it, and refuses it a second time
           ConfinedTree.delete(work);
           make(work);
+          count(upper, work);
           mappings.ifPresent(ids -> giveToRoot(upper, ids));
           overlay(image, absolute, Optional.of(writable), mappings, Set.of());
         });
@@ -144,6 +153,29 @@ public final class RootFilesystems {
         ErrorCode.NOT_FOUND,
         "%s: image %s %s has no directory or file %s"
             .formatted(IMAGE_VOLUME, image.id(), image.tags(), subPath));
+  }
+
+  /**
+   * What a root filesystem's changes take on the disk: as the filesystem counts it, where it has
+   * project quotas, or else by a walk.
+   *
+   * @param upper where the changes are
+   */
+  public ConfinedTree.Room usage(Path upper) {
+    return ProjectQuota.usage(upper).orElseGet(() -> TreeUsage.of(upper));
+  }
+
+  /** Both in one project: overlayfs moves files from one to the other. */
+  private static void count(Path upper, Path work) {
+    if (ProjectQuota.assign(upper, project(upper))) {
+      boolean _ = ProjectQuota.assign(work, project(upper));
+    }
+  }
+
+  /** By the path: nothing is to be remembered, and two that agree are one in two billion. */
+  private static int project(Path upper) {
+    Digest name = Digest.of(upper.toAbsolutePath().toString().getBytes(StandardCharsets.UTF_8));
+    return FIRST_PROJECT + (int) (Long.parseLong(name.hex().substring(0, 8), 16) % PROJECTS);
   }
 
   /**

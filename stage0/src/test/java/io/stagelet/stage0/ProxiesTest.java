@@ -48,7 +48,8 @@ class ProxiesTest {
 
   @Test
   void anythingElseThanAnAddressIsRefused() {
-    assertThatThrownBy(() -> Proxies.of(Map.of("HTTPS_PROXY", "socks5://x:1")))
+    assertThatThrownBy(() ->
+            Proxies.of(Map.of("HTTPS_PROXY", "socks5://x:1")).proxy(URI.create("https://quay.io/")))
         .hasMessageContaining("HTTPS_PROXY");
   }
 }

@@ -48,7 +48,7 @@ class StoreCrashIT {
                 .build());
       }
       ImageReference all = new TestImage(layers).push(registry, "a/all", "1");
-      ImageReference some = new TestImage(layers.subList(0, 3)).push(registry, "a/some", "1");
+      ImageReference some = new TestImage(layers.subList(0, 3)).push(registry, "a/some", "2");
       for (int crash = 0; crash < CRASHES; crash++) {
         int life = random.nextInt(LONGEST_LIFE_MILLIS);
         killedAfter(life, store, all.canonical(), some.canonical());
@@ -79,7 +79,7 @@ class StoreCrashIT {
         Clock.systemUTC());
   }
 
-  private static void killedAfter(int millis, Path store, String... images) throws Exception {
+  private void killedAfter(int millis, Path store, String... images) throws Exception {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -93,8 +93,8 @@ class StoreCrashIT {
                 CrashingStore.class.getName(),
                 store.toString()));
     command.addAll(List.of(images));
-    Process child =
-        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    Path errors = directory.resolve("errors");
+    Process child = new ProcessBuilder(command).redirectError(errors.toFile()).start();
     try (BufferedReader output = child.inputReader(StandardCharsets.UTF_8)) {
       assertThat(output.readLine()).isEqualTo("ready");
       Thread.sleep(millis);
@@ -102,7 +102,7 @@ class StoreCrashIT {
       child.destroyForcibly();
       int ended = child.waitFor();
       // it never ends by itself
-      assertThat(ended).isEqualTo(128 + 9);
+      assertThat(ended).as(Files.readString(errors)).isEqualTo(128 + 9);
     }
   }
 

@@ -316,4 +316,86 @@ class StoreIT {
     assertThat(images.check(true, false)).isEmpty();
     assertThat(images.usage().bytes()).isZero();
   }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"oci.tar", "docker.tar", "directory"})
+  void whatIsExportedCanBeImportedWithTheSameFiles(String form) throws IOException {
+    String longName = "d/" + "n".repeat(150) + "/" + "m".repeat(120);
+    byte[] lower =
+        new TarBuilder()
+            .as(04755, 1000, 2000)
+            .file("d/program", "x".repeat(5000))
+            .hardLink("d/again", "d/program")
+            .as(01777, 0, 0)
+            .directory("tmp")
+            .symlink("link", "t".repeat(200))
+            .node('6', "pipe", 0, 0)
+            .pax(Map.of("path", longName, "SCHILY.xattr.user.note", "v"))
+            .file("x", "long")
+            .pax(Map.of("mtime", "-5.25"))
+            .file("old", "")
+            .file("d/\u00e4\u00ff", "not UTF-8")
+            .build();
+    byte[] upper =
+        new TarBuilder().file(".wh.old", "").file("d/.wh..wh..opq", "").file("d/new", "n").build();
+    Image image = pull(images, "a/one", lower, upper);
+    Path target = directory.resolve(form);
+    if (form.equals("directory")) {
+      Files.createDirectory(target);
+    }
+
+    images.exportTo(image, target, form.equals("docker.tar"));
+    List<String> before = listing(image);
+    images.remove(image.id().toString());
+    List<Image> imported = images.importFrom(target, java.util.Optional.empty());
+
+    assertThat(imported)
+        .singleElement()
+        .satisfies(one -> {
+          assertThat(one.tags()).isEqualTo(image.tags());
+          assertThat(listing(one)).isEqualTo(before);
+        });
+    assertThat(images.check(true, false)).isEmpty();
+    assertThat(directory.resolve("store/sessions").toFile().listFiles()).hasSize(1);
+  }
+
+  /** All that archives tell of the files of all layers. */
+  private List<String> listing(Image image) throws IOException {
+    List<String> listing = new ArrayList<>();
+    for (Digest layer : image.diffIds()) {
+      Path files = directory.resolve("store/layers/sha256").resolve(layer.hex()).resolve("diff");
+      io.stagelet.linux.TreeReader.read(
+          files,
+          (path, kind, attributes, content) -> {
+            // what archives do not describe has the time of its unpacking
+            boolean described =
+                !path.isRoot()
+                    && !path.raw().equals("d")
+                    && !(kind instanceof io.stagelet.linux.TreeReader.Kind.Device);
+            String text =
+                kind instanceof io.stagelet.linux.TreeReader.Kind.File
+                    ? new String(
+                        java.nio.channels.Channels.newInputStream(content.open()).readAllBytes(),
+                        java.nio.charset.StandardCharsets.UTF_8)
+                    : "";
+            listing.add(
+                path.raw()
+                    + " "
+                    + kind
+                    + " "
+                    + Integer.toOctalString(attributes.mode())
+                    + " "
+                    + attributes.uid()
+                    + " "
+                    + attributes.gid()
+                    + " "
+                    + (described ? attributes.mtimeSeconds() + "." + attributes.mtimeNanos() : "")
+                    + " "
+                    + attributes.xattrs().keySet()
+                    + " "
+                    + text);
+          });
+    }
+    return listing;
+  }
 }

@@ -329,6 +329,16 @@ public final class TransientUnit {
           new UnitProperty.Text("StandardOutputFile", absolute("the standard output", file)));
     }
 
+    /** What its commands write goes nowhere. */
+    public ServiceBuilder standardOutputNull() {
+      return set(new UnitProperty.Text("StandardOutput", "null"));
+    }
+
+    /** What its commands write as errors goes nowhere. */
+    public ServiceBuilder standardErrorNull() {
+      return set(new UnitProperty.Text("StandardError", "null"));
+    }
+
     /** The file or FIFO its commands write errors to; made when absent, and not truncated. */
     public ServiceBuilder standardErrorFile(Path file) {
       return set(new UnitProperty.Text("StandardErrorFile", absolute("the standard error", file)));

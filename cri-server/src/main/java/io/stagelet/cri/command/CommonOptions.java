@@ -1,8 +1,10 @@
 package io.stagelet.cri.command;
 
+import io.stagelet.journal.JournalNamespace;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 
@@ -30,13 +32,17 @@ final class CommonOptions {
       names = "--journal-namespace",
       paramLabel = "NAME",
       description =
-          "The journal namespace of containers (output.journal-namespace in the configuration).")
+          "The journal namespace of containers (default: what /etc/stagelet/stagelet.toml says).")
   private @Nullable String journalNamespace;
 
-  /** The journal to search. */
-  JournalSearch journal() {
+  /**
+   * The journal to search.
+   *
+   * @param configured the namespace to take when the option names none
+   */
+  JournalSearch journal(Supplier<Optional<JournalNamespace>> configured) {
     return new JournalSearch(
-        Optional.ofNullable(journalNamespace).map(io.stagelet.journal.JournalNamespace::new));
+        Optional.ofNullable(journalNamespace).map(JournalNamespace::new).or(configured));
   }
 
   /** Options of journalctl that say the same. */

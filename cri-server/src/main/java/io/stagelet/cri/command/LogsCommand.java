@@ -1,5 +1,6 @@
 package io.stagelet.cri.command;
 
+import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -15,8 +16,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 
@@ -65,18 +68,21 @@ public final class LogsCommand implements Callable<Integer> {
 
   private final PrintStream out;
 
-  /** Prints to standard output. */
-  public LogsCommand() {
-    this(System.out);
-  }
+  private final Supplier<Optional<JournalNamespace>> configured;
 
-  LogsCommand(PrintStream out) {
-    this.out = out;
+  /**
+   * Prints to standard output.
+   *
+   * @param configured the journal namespace of containers, where no option says another
+   */
+  public LogsCommand(Supplier<Optional<JournalNamespace>> configured) {
+    this.configured = configured;
+    this.out = System.out;
   }
 
   @Override
   public Integer call() {
-    JournalSearch journal = common.journal();
+    JournalSearch journal = common.journal(configured);
     PodInJournal pod = new PodSearch(journal).find(common.pod);
     Map<String, List<String>> runs = runs(journal, pod);
     Set<String> shown = shown(runs);

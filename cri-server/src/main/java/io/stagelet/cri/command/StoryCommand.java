@@ -1,5 +1,6 @@
 package io.stagelet.cri.command;
 
+import io.stagelet.journal.JournalNamespace;
 import io.stagelet.linux.StageletException;
 import java.io.PrintStream;
 import java.time.LocalDate;
@@ -8,7 +9,9 @@ import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 
@@ -35,18 +38,21 @@ public final class StoryCommand implements Callable<Integer> {
   private final PrintStream out;
   private @Nullable LocalDate day;
 
-  /** Prints to standard output. */
-  public StoryCommand() {
-    this(System.out);
-  }
+  private final Supplier<Optional<JournalNamespace>> configured;
 
-  StoryCommand(PrintStream out) {
-    this.out = out;
+  /**
+   * Prints to standard output.
+   *
+   * @param configured the journal namespace of containers, where no option says another
+   */
+  public StoryCommand(Supplier<Optional<JournalNamespace>> configured) {
+    this.configured = configured;
+    this.out = System.out;
   }
 
   @Override
   public Integer call() throws StageletException {
-    JournalSearch journal = common.journal();
+    JournalSearch journal = common.journal(configured);
     PodInJournal pod = new PodSearch(journal).find(common.pod);
     out.printf("Pod %s, uid %s%n", pod, pod.uid());
     journal.each(

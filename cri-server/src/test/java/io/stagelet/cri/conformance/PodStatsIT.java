@@ -136,8 +136,8 @@ class PodStatsIT extends ConformanceSuite {
             .listMetricDescriptors(ListMetricDescriptorsRequest.getDefaultInstance())
             .getDescriptorsList()
             .stream()
-            .collect(Collectors.toMap(
-                    MetricDescriptor::getName, MetricDescriptor::getLabelKeysCount));
+            .collect(
+                Collectors.toMap(MetricDescriptor::getName, MetricDescriptor::getLabelKeysCount));
     TestPod pod = pods().run();
     TestContainer container = pod.idleContainer();
 

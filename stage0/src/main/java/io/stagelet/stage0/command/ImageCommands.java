@@ -370,4 +370,26 @@ final class ImageCommands {
       return 0;
     }
   }
+
+  /** Writes an image to a file. */
+  @CommandLine.Command(
+      name = "export",
+      description =
+          "Write an image to a tar archive, or into an empty directory, as an OCI layout. Its layers are packed anew: the files are the same, the id is another.")
+  static final class Export extends OnStore {
+    @CommandLine.Parameters(index = "0", paramLabel = "IMAGE", description = "A name or an id.")
+    private String name = "";
+
+    @CommandLine.Parameters(index = "1", paramLabel = "FILE", description = "Where to.")
+    private Path target = Path.of("");
+
+    @CommandLine.Option(names = "--docker", description = "In the form that docker load wants.")
+    private boolean docker;
+
+    @Override
+    int run(ImageService images) {
+      images.exportTo(StoreOptions.find(images, name), target, docker);
+      return 0;
+    }
+  }
 }

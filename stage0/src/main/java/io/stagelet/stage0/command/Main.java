@@ -1,8 +1,6 @@
 package io.stagelet.stage0.command;
 
 import io.stagelet.linux.StageletException;
-import java.util.logging.Level;
-import java.util.logging.Logger;
 import picocli.CommandLine;
 
 /** The command {@code stage0}. */
@@ -25,6 +23,7 @@ import picocli.CommandLine;
       ImageCommands.Mount.class,
       ImageCommands.Unmount.class,
       ImageCommands.Import.class,
+      ImageCommands.Export.class,
       DocumentCommands.Completion.class,
       DocumentCommands.Man.class
     })
@@ -35,8 +34,6 @@ public final class Main {
 
   /** Runs the command and exits with its code. */
   public static void main(String[] arguments) {
-    // what the service logs as it goes is for the server's journal
-    Logger.getLogger("").setLevel(Level.SEVERE);
     System.exit(line().execute(arguments));
   }
 

@@ -20,9 +20,10 @@ import java.util.Optional;
  * @param resources what it may use
  * @param stdout the FIFO its standard output goes to
  * @param stderr the FIFO its standard error goes to
+ * @param stdin the FIFO its standard input comes from; absent when it has none, or a terminal
  * @param stopSignal the number of the signal that asks it to end
  * @param grace how long it may take to end when the machine is shut down
- * @param sharesHostPid whether it sees the host's processes
+ * @param pids which processes it sees
  */
 public record ContainerPlan(
     ContainerId id,
@@ -37,12 +38,34 @@ public record ContainerPlan(
     Resources resources,
     Path stdout,
     Path stderr,
+    Optional<Path> stdin,
     int stopSignal,
     Duration grace,
-    boolean sharesHostPid) {
+    Pids pids) {
   public ContainerPlan {
     mounts = List.copyOf(mounts);
     devices = List.copyOf(devices);
+  }
+
+  /** This plan with other resources. */
+  public ContainerPlan with(Resources other) {
+    return new ContainerPlan(
+        id,
+        name,
+        sandbox,
+        directory,
+        rootfs,
+        process,
+        mounts,
+        devices,
+        security,
+        other,
+        stdout,
+        stderr,
+        stdin,
+        stopSignal,
+        grace,
+        pids);
   }
 
   /**
@@ -51,13 +74,32 @@ public record ContainerPlan(
    * @param source an existing path, with no symbolic link in it
    * @param destination where, in the container
    * @param propagation how later mounts spread
+   * @param mapped whether the owners of its files are those of the sandbox's user namespace ({@link
+   *     SandboxPlan#ids()}), whatever is on the disk
    */
   public record Mount(
       Path source,
       String destination,
       boolean readOnly,
       boolean recursiveReadOnly,
-      Propagation propagation) {}
+      Propagation propagation,
+      boolean mapped) {}
+
+  /**
+   * Whose PID namespace it lives in.
+   *
+   * @param unit the unit of the container whose namespace it joins, of the same stage1; only for
+   *     {@code TARGET}
+   */
+  public record Pids(Sharing sharing, Optional<String> unit) {
+    /** Whose it may be. */
+    public enum Sharing {
+      OWN,
+      POD,
+      HOST,
+      TARGET
+    }
+  }
 
   /** How mounts made later spread between host and container ({@code mount_namespaces(7)}). */
   public enum Propagation {
@@ -124,5 +166,18 @@ public record ContainerPlan(
       long swapLimit,
       String cpus,
       String memoryNodes,
-      int oomScoreAdjust) {}
+      int oomScoreAdjust) {
+    /** These, but for what {@code other} says: zero and empty say nothing. */
+    public Resources changedBy(Resources other) {
+      return new Resources(
+          other.cpuShares == 0 ? cpuShares : other.cpuShares,
+          other.cpuQuota == 0 ? cpuQuota : other.cpuQuota,
+          other.cpuPeriod == 0 ? cpuPeriod : other.cpuPeriod,
+          other.memoryLimit == 0 ? memoryLimit : other.memoryLimit,
+          other.swapLimit == 0 ? swapLimit : other.swapLimit,
+          other.cpus.isEmpty() ? cpus : other.cpus,
+          other.memoryNodes.isEmpty() ? memoryNodes : other.memoryNodes,
+          other.oomScoreAdjust == 0 ? oomScoreAdjust : other.oomScoreAdjust);
+    }
+  }
 }

@@ -1,5 +1,6 @@
 package io.stagelet.stage0.spi;
 
+import io.stagelet.linux.IdMappings;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
@@ -20,6 +21,7 @@ import java.util.Optional;
  * @param sharedPid whether all its containers share one PID namespace
  * @param sysctls namespaced kernel parameters, by their dotted names
  * @param shmSize bytes of its /dev/shm
+ * @param ids the users and groups of its user namespace; absent when it has the host's
  */
 public record SandboxPlan(
     SandboxId id,
@@ -32,7 +34,8 @@ public record SandboxPlan(
     boolean hostIpc,
     boolean sharedPid,
     Map<String, String> sysctls,
-    long shmSize) {
+    long shmSize,
+    Optional<IdMappings> ids) {
   public SandboxPlan {
     sysctls = Map.copyOf(sysctls);
   }

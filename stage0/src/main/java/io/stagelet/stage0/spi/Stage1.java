@@ -5,6 +5,7 @@ import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.IntConsumer;
 
 /**
  * A way to isolate pods. The server prepares everything that is the same for all of them (images,
@@ -65,12 +66,23 @@ public interface Stage1 extends AutoCloseable {
   void prepareContainer(ContainerPlan container);
 
   /**
-   * Starts the container. The read ends of its FIFOs are open already.
+   * Starts the container. The other ends of its FIFOs are open already; a container with a terminal
+   * uses none of them.
    *
+   * @param terminal gets the master of the container's terminal, when it has one, before its first
+   *     process runs on; called at most once, on any thread, and then owns the descriptor
    * @throws StartFailure when the container's first process could not be run, with the words of
    *     whoever refused; the unit is gone then
    */
-  void startContainer(ContainerPlan container);
+  void startContainer(ContainerPlan container, IntConsumer terminal);
+
+  /**
+   * Changes what the container may use, at once when it runs; {@link ContainerPlan#resources()} are
+   * the new ones.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} when one cannot be changed, or not to this
+   */
+  void update(ContainerPlan container);
 
   /** Sends a signal to the container's first process; fine when it has ended. */
   void signal(ContainerPlan container, int signal);
@@ -82,11 +94,19 @@ public interface Stage1 extends AutoCloseable {
   ContainerState state(ContainerPlan container);
 
   /**
-   * The command that runs a process in the container and passes its outputs and exit code on.
+   * The command that runs a process in the container and passes its streams and exit code on. One
+   * with a terminal is given one for all its streams, and passes this one's size on as well, also
+   * when it changes ({@code SIGWINCH}).
    *
    * @throws StageletException {@code INVALID_ARGUMENT} when the process cannot be planned
    */
   Exec exec(ContainerPlan container, ExecPlan process);
+
+  /**
+   * Kills what was being run by {@link #exec} when this program ended before; fine when there is
+   * nothing. To be called before the first {@link #exec} of this container.
+   */
+  void endLostExecs(ContainerPlan container);
 
   /**
    * Ends the container if it runs, and forgets its unit and all that this stage1 made for it; fine

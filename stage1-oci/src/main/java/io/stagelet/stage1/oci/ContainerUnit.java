@@ -63,12 +63,55 @@ final class ContainerUnit {
     return container.directory().resolve("pid");
   }
 
+  /** Where the runtime hands the terminal over: short, as a socket's path must be. */
+  static Path consoleSocket(ContainerPlan container, OciRuntime runtime) {
+    return runtime.root().resolve("tty-" + container.id().shortened());
+  }
+
+  /** A terminal's container has its streams from the runtime; nothing else has anything to say. */
+  private static void streams(ContainerPlan container, TransientUnit.ServiceBuilder unit) {
+    if (container.process().terminal()) {
+      unit.standardOutputNull().standardErrorNull();
+      return;
+    }
+    unit.standardOutputFile(container.stdout()).standardErrorFile(container.stderr());
+  }
+
+  private static List<String> create(ContainerPlan container, OciRuntime runtime) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "create",
+                "--bundle",
+                container.directory().toString(),
+                "--pid-file",
+                pidFile(container).toString()));
+    if (container.process().terminal()) {
+      arguments.addAll(List.of("--console-socket", consoleSocket(container, runtime).toString()));
+    }
+    arguments.add(container.id().value());
+    List<String> command = runtime.command(log(container), arguments.toArray(String[]::new));
+    return container.stdin().map(fifo -> reading(fifo, command)).orElse(command);
+  }
+
+  /**
+   * Only the container itself reads its input: as the unit's, every later command would open it
+   * too, and wait there when its other end is closed.
+   */
+  private static List<String> reading(Path fifo, List<String> command) {
+    List<String> shell =
+        new ArrayList<>(List.of("/bin/sh", "-c", "exec \"$@\" < \"$0\"", fifo.toString()));
+    shell.addAll(command);
+    return shell;
+  }
+
   static TransientUnit of(ContainerPlan container, OciRuntime runtime) {
     SandboxPlan sandbox = container.sandbox();
     UnitName pod = SandboxUnit.name(sandbox);
     String id = container.id().value();
-    return TransientUnit.service(name(container))
-        .description(
+    TransientUnit.ServiceBuilder unit = TransientUnit.service(name(container));
+    streams(container, unit);
+    return unit.description(
             "Container %s of pod %s/%s"
                 .formatted(container.name(), sandbox.namespace(), sandbox.name()))
         .slice(UnitName.of(sandbox.slice()))
@@ -83,18 +126,7 @@ final class ContainerUnit {
         .timeoutStart(START_TIMEOUT)
         .timeoutStop(container.grace())
         .oomPolicy(OomPolicy.CONTINUE)
-        .standardOutputFile(container.stdout())
-        .standardErrorFile(container.stderr())
-        .execStart(
-            runtime.command(
-                log(container),
-                "create",
-                "--bundle",
-                container.directory().toString(),
-                "--pid-file",
-                pidFile(container).toString(),
-                id),
-            false)
+        .execStart(create(container, runtime), false)
         .execStartPost(runtime.command(log(container), "start", id), false)
         .with(List.of(UnitProperty.logExtraFields(logFields(container))))
         .with(devices(container))
@@ -121,7 +153,7 @@ final class ContainerUnit {
     return List.of(UnitProperty.devicePolicy(DevicePolicy.CLOSED), UnitProperty.deviceAllow(rules));
   }
 
-  private static List<UnitProperty> limits(ContainerPlan.Resources resources) {
+  static List<UnitProperty> limits(ContainerPlan.Resources resources) {
     List<UnitProperty> limits = new ArrayList<>();
     // kubelet limits the pod's slice; systemd's own default would be a limit nobody asked for
     limits.add(UnitProperty.tasksMax(UnitProperty.INFINITY));

@@ -8,10 +8,12 @@ import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.Stage1;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,6 +24,8 @@ import org.slf4j.LoggerFactory;
  */
 final class OciExec implements Stage1.Exec {
   private static final Logger LOG = LoggerFactory.getLogger(OciExec.class);
+  private static final Duration KILL_PATIENCE = Duration.ofSeconds(5);
+  private static final Duration KILL_POLL = Duration.ofMillis(10);
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
 
   private final Command command;
@@ -29,6 +33,7 @@ final class OciExec implements Stage1.Exec {
   private final Path log;
   private final Path cgroup;
   private final ObjectMapper json;
+  private volatile boolean killed;
 
   private OciExec(Command command, Path process, Path log, Path cgroup, ObjectMapper json) {
     this.command = command;
@@ -75,6 +80,36 @@ final class OciExec implements Stage1.Exec {
     return exec;
   }
 
+  /**
+   * Kills what an earlier server's execs still run. What such an exec left behind on purpose, when
+   * it had ended by itself, has no file any more and goes on.
+   */
+  static void endLost(ContainerPlan container, String unitCgroup) {
+    try (DirectoryStream<Path> files =
+        Files.newDirectoryStream(container.directory(), "exec-*.json")) {
+      for (Path file : files) {
+        String name = file.getFileName().toString().replace(".json", "");
+        Path cgroup = CGROUPS.resolve(unitCgroup.substring(1)).resolve(name);
+        LOG.info("{} of container {} has lost its client and is killed", name, container.name());
+        try (OciExec lost =
+            new OciExec(
+                Command.of("true"),
+                file,
+                container.directory().resolve(name + ".log"),
+                cgroup,
+                new ObjectMapper())) {
+          lost.kill();
+        }
+      }
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not look for lost execs in %s: %s"
+              .formatted(container.directory(), StageletException.reason(failure)),
+          failure);
+    }
+  }
+
   @Override
   public Command command() {
     return command;
@@ -87,11 +122,16 @@ final class OciExec implements Stage1.Exec {
 
   @Override
   public void kill() {
+    killed = true;
     try {
       Files.writeString(cgroup.resolve("cgroup.kill"), "1");
     } catch (NoSuchFileException gone) {
       LOG.debug("{} is gone with its container", cgroup);
     } catch (IOException failure) {
+      if (!Files.exists(cgroup)) {
+        LOG.debug("{} has gone meanwhile", cgroup);
+        return;
+      }
       throw new StageletException(
           ErrorCode.INTERNAL,
           "could not kill the processes in %s: %s"
@@ -100,8 +140,26 @@ final class OciExec implements Stage1.Exec {
     }
   }
 
+  /** SIGKILL takes its time; a cgroup cannot be removed before its last process has ended. */
+  private void awaitEnd() {
+    Path events = cgroup.resolve("cgroup.events");
+    long deadline = System.nanoTime() + KILL_PATIENCE.toNanos();
+    try {
+      while (System.nanoTime() < deadline && Files.readString(events).contains("populated 1")) {
+        Thread.sleep(KILL_POLL);
+      }
+    } catch (IOException gone) {
+      LOG.debug("{} is gone", cgroup);
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
   @Override
   public void close() {
+    if (killed) {
+      awaitEnd();
+    }
     for (Path file : new Path[] {process, log, cgroup}) {
       try {
         Files.deleteIfExists(file);

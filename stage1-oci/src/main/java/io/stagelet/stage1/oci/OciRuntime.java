@@ -25,8 +25,9 @@ import java.util.stream.Stream;
  * @param binary the program
  * @param root where it keeps its own state, on a tmpfs
  * @param crun whether it is crun, which must be told its cgroup driver
+ * @param mapsIds whether it can mount with the ids of a user namespace
  */
-record OciRuntime(Path binary, Path root, boolean crun) {
+record OciRuntime(Path binary, Path root, boolean crun, boolean mapsIds) {
   private static final String NO_CGROUPS = "--cgroup-manager=disabled";
   private static final Pattern ID = Pattern.compile("[0-9a-f]{64}");
   private static final Duration FORGET_DEADLINE = Duration.ofSeconds(30);
@@ -39,7 +40,7 @@ record OciRuntime(Path binary, Path root, boolean crun) {
    *
    * @throws StageletException {@code FAILED_PRECONDITION} when it is not there, or is none
    */
-  static OciRuntime at(Path binary, Path root) {
+  static OciRuntime at(Path binary, Path root, ObjectMapper json) {
     if (!Files.isExecutable(binary)) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
@@ -47,7 +48,28 @@ record OciRuntime(Path binary, Path root, boolean crun) {
               .formatted(binary));
     }
     String version = Command.of(binary.toString(), "--version").runChecked().text();
-    return new OciRuntime(binary, root, version.startsWith("crun"));
+    return new OciRuntime(binary, root, version.startsWith("crun"), mapsIds(binary, json));
+  }
+
+  /**
+   * What it says of itself ({@code features}, OCI Runtime Specification 1.1); older ones cannot.
+   */
+  private static boolean mapsIds(Path binary, ObjectMapper json) {
+    Command.Outcome features = Command.of(binary.toString(), "features").run();
+    if (features.exitCode() != 0) {
+      return false;
+    }
+    try {
+      return json.readTree(features.output())
+          .at("/linux/mountExtensions/idmap/enabled")
+          .asBoolean();
+    } catch (IOException notJson) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "%s features does not answer in JSON: %s"
+              .formatted(binary, StageletException.reason(notJson)),
+          notJson);
+    }
   }
 
   /** A command of it, which writes its complaints to {@code log}. */

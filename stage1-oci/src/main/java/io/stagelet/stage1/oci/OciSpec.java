@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.IdMapping;
+import io.stagelet.linux.IdMappings;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ExecPlan;
@@ -117,6 +119,9 @@ final class OciSpec {
           "bind",
           bind.source().toString(),
           List.of("rbind", propagation, rights));
+      if (bind.mapped() && container.sandbox().ids().isPresent()) {
+        map((ObjectNode) mounts.get(mounts.size() - 1), container.sandbox().ids().get());
+      }
     }
     return mounts;
   }
@@ -124,6 +129,7 @@ final class OciSpec {
   private ObjectNode linux(ContainerPlan container, String cgroup) {
     ObjectNode linux = nodes.objectNode();
     linux.put("cgroupsPath", cgroup);
+    container.sandbox().ids().ifPresent(ids -> map(linux, ids));
     linux.set("namespaces", namespaces(container));
     ContainerPlan.Security security = container.security();
     linux.set("maskedPaths", strings(security.maskedPaths()));
@@ -149,13 +155,19 @@ final class OciSpec {
     if (!container.security().privileged()) {
       namespaces.addObject().put("type", "cgroup");
     }
-    if (sandbox.sharedPid()) {
-      namespaces
-          .addObject()
-          .put("type", "pid")
-          .put("path", SandboxNamespaces.pid(sandbox).toString());
-    } else if (!container.sharesHostPid()) {
-      namespaces.addObject().put("type", "pid");
+    switch (container.pids().sharing()) {
+      case OWN -> namespaces.addObject().put("type", "pid");
+      case POD ->
+          namespaces
+              .addObject()
+              .put("type", "pid")
+              .put("path", SandboxNamespaces.pid(sandbox).toString());
+      case TARGET ->
+          namespaces
+              .addObject()
+              .put("type", "pid")
+              .put("path", SandboxNamespaces.targetPid(container).toString());
+      case HOST -> {}
     }
     SandboxNamespaces.pins(sandbox)
         .forEach((kind, pin) ->
@@ -166,6 +178,20 @@ final class OciSpec {
                     kind == io.stagelet.linux.Namespaces.Kind.NETWORK ? "network" : kind.file())
                 .put("path", pin.toString()));
     return namespaces;
+  }
+
+  private static void map(ObjectNode node, IdMappings ids) {
+    map(node.putArray("uidMappings"), ids.users());
+    map(node.putArray("gidMappings"), ids.groups());
+  }
+
+  private static void map(ArrayNode array, List<IdMapping> ranges) {
+    ranges.forEach(range ->
+        array
+            .addObject()
+            .put("containerID", range.inside())
+            .put("hostID", range.outside())
+            .put("size", range.length()));
   }
 
   private static Path sharedMemory(SandboxPlan sandbox) {

@@ -2,6 +2,7 @@ package io.stagelet.stage1.oci;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.ConsoleSocket;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.MountFlag;
@@ -34,12 +35,21 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntConsumer;
 
 /** Pods and containers as units, launched by an OCI runtime. */
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
+
+  /**
+   * How long the runtime may take until it hands a terminal over: as long as it may take at all.
+   */
+  private static final Duration TERMINAL_TIMEOUT = JOB_TIMEOUT;
+
   private static final int SIGKILL = 9;
   private static final int ID_IN_UNIT_NAME = 12;
 
@@ -62,7 +72,9 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public Set<Feature> features() {
-    return Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
+    return runtime.mapsIds()
+        ? Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS, Feature.USER_NAMESPACES)
+        : Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
   }
 
   @Override
@@ -103,7 +115,13 @@ final class OciStage1 implements Stage1 {
             "shm",
             sharedMemory,
             Set.of(MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES, MountFlag.NO_EXEC),
-            "mode=1777,size=" + sandbox.shmSize());
+            "mode=1777,size=%d%s"
+                .formatted(
+                    sandbox.shmSize(),
+                    sandbox
+                        .ids()
+                        .map(ids -> ",uid=%d,gid=%d".formatted(ids.user(0), ids.group(0)))
+                        .orElse("")));
       }
       undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
       units.start(SandboxUnit.of(sandbox, init), JOB_TIMEOUT);
@@ -119,15 +137,19 @@ final class OciStage1 implements Stage1 {
     if (pins.isEmpty()) {
       return;
     }
-    Namespaces.create(
-        pins,
+    Namespaces.SetUp setUp =
         () -> {
           sandbox.hostname().ifPresent(Namespaces::hostname);
           if (pins.containsKey(Namespaces.Kind.NETWORK)) {
             Namespaces.loopbackUp();
           }
           sandbox.sysctls().forEach(Namespaces::sysctl);
-        });
+        };
+    if (sandbox.ids().isPresent()) {
+      Namespaces.createMapped(sandbox.ids().get(), pins, setUp);
+    } else {
+      Namespaces.create(pins, setUp);
+    }
   }
 
   /**
@@ -176,8 +198,31 @@ final class OciStage1 implements Stage1 {
   @Override
   public void prepareContainer(ContainerPlan container) {
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
+    container.pids().unit().ifPresent(unit -> pinPids(UnitName.of(unit), container));
     write(container.directory().resolve("config.json"), spec.config(container, cgroup));
     directory(runtime.root());
+  }
+
+  /** The target may end before this container starts: its namespace must not, or be another's. */
+  private void pinPids(UnitName target, ContainerPlan container) {
+    int pid = units.status(target).map(UnitStatus::mainPid).orElse(0);
+    if (pid == 0) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "container %s is to share the processes of %s, which does not run"
+              .formatted(container.name(), target));
+    }
+    Path pin = SandboxNamespaces.targetPid(container);
+    write(pin, new byte[0]);
+    Mounts.bind(Path.of("/proc", String.valueOf(pid), "ns", "pid"), pin);
+  }
+
+  @Override
+  public void update(ContainerPlan container) {
+    if (state(container) instanceof ContainerState.Running) {
+      units.setProperties(
+          ContainerUnit.name(container), ContainerUnit.limits(container.resources()));
+    }
   }
 
   /** From the root of the hierarchy, with a slash before it; empty for the root itself. */
@@ -187,7 +232,59 @@ final class OciStage1 implements Stage1 {
   }
 
   @Override
-  public void startContainer(ContainerPlan container) {
+  public void startContainer(ContainerPlan container, IntConsumer terminal) {
+    if (!container.process().terminal()) {
+      launch(container);
+      return;
+    }
+    try (ConsoleSocket console =
+        ConsoleSocket.at(ContainerUnit.consoleSocket(container, runtime))) {
+      FutureTask<Boolean> handOver =
+          new FutureTask<>(() -> {
+            terminal.accept(console.receive(TERMINAL_TIMEOUT));
+            return true;
+          });
+      Thread receiver = Thread.ofPlatform().name("terminal").daemon().start(handOver);
+      try {
+        launch(container);
+        handOver.get();
+      } catch (ExecutionException failure) {
+        stopUnit(ContainerUnit.name(container));
+        throw new StartFailure(
+            "container %s cannot be started: its terminal cannot be had: %s"
+                .formatted(
+                    container.name(),
+                    StageletException.reason(
+                        failure.getCause() == null ? failure : failure.getCause())),
+            failure);
+      } catch (InterruptedException interrupted) {
+        Thread.currentThread().interrupt();
+        stopUnit(ContainerUnit.name(container));
+        throw new StageletException(
+            ErrorCode.CANCELLED, "the start of a container was interrupted", interrupted);
+      } finally {
+        console.cancel();
+        join(receiver);
+      }
+    }
+  }
+
+  /** It ends at once: nobody can connect any more. */
+  private static void join(Thread receiver) {
+    boolean interrupted = false;
+    while (receiver.isAlive()) {
+      try {
+        receiver.join();
+      } catch (InterruptedException later) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void launch(ContainerPlan container) {
     try {
       units.start(ContainerUnit.of(container, runtime), JOB_TIMEOUT);
     } catch (UnitException failure) {
@@ -269,12 +366,21 @@ final class OciStage1 implements Stage1 {
   }
 
   @Override
+  public void endLostExecs(ContainerPlan container) {
+    OciExec.endLost(
+        container, "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container)));
+  }
+
+  @Override
   public void removeContainer(ContainerPlan container) {
     if (state(container) instanceof ContainerState.Running) {
       kill(container);
     }
     stopUnit(ContainerUnit.name(container));
     runtime.forget(container.id().value());
+    if (container.pids().unit().isPresent()) {
+      Namespaces.unpin(SandboxNamespaces.targetPid(container));
+    }
   }
 
   private void stopUnit(UnitName unit) {

@@ -46,11 +46,12 @@ public final class OciStage1Provider implements Stage1Provider {
           "handlers.%s has keys that the stage1 oci does not know: %s".formatted(handler, unknown));
     }
     Path binary = binary(options.getOrDefault(RUNTIME, handler));
+    ObjectMapper json = new ObjectMapper();
     return new OciStage1(
         host.shared(Units.class),
-        OciRuntime.at(binary, runDirectory),
+        OciRuntime.at(binary, runDirectory, json),
         binary(options.getOrDefault(INIT, "catatonit")),
-        new ObjectMapper());
+        json);
   }
 
   /**

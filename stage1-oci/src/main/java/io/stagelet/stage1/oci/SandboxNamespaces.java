@@ -1,6 +1,7 @@
 package io.stagelet.stage1.oci;
 
 import io.stagelet.linux.Namespaces;
+import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.SandboxPlan;
 import java.nio.file.Path;
 import java.util.EnumMap;
@@ -20,12 +21,20 @@ final class SandboxNamespaces {
     if (sandbox.hostname().isPresent()) {
       pins.put(Namespaces.Kind.UTS, directory(sandbox).resolve("uts"));
     }
+    if (sandbox.ids().isPresent()) {
+      pins.put(Namespaces.Kind.USER, directory(sandbox).resolve("user"));
+    }
     return pins;
   }
 
   /** Where the PID namespace is pinned that all containers share. */
   static Path pid(SandboxPlan sandbox) {
     return directory(sandbox).resolve("pid");
+  }
+
+  /** Where the PID namespace of another container is pinned that a container joins. */
+  static Path targetPid(ContainerPlan container) {
+    return container.directory().resolve("target-pid");
   }
 
   /** Where the tmpfs is mounted that all containers have as /dev/shm. */

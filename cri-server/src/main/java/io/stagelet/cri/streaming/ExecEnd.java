@@ -1,0 +1,380 @@
+package io.stagelet.cri.streaming;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.IoEventLoop;
+import io.stagelet.linux.ChildProcess;
+import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.Command;
+import io.stagelet.linux.DescriptorCalls;
+import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.Pipe;
+import io.stagelet.linux.PseudoTerminal;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.Stage1;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A process that joins a container for a client. One process of the stage1 is started, and nothing
+ * besides: its pipes, or its terminal, and its end are watched by the session's own loop.
+ *
+ * <pre>
+ *   start: the stage1 is asked ─▶ started ─▶ its process ends ─▶ its outputs are read to their end ─▶ finish
+ *                                    │                              a child that holds them open has a moment only
+ *                                    └─ the client goes: all that was started is killed
+ * </pre>
+ */
+public final class ExecEnd implements HostEnd {
+  private static final Logger LOG = LoggerFactory.getLogger(ExecEnd.class);
+
+  /** How long an output may stay open after the process's end. */
+  private static final long LEFT_BEHIND_MILLIS = 200;
+
+  /** What ends the input of a terminal in its usual mode ({@code VEOF} of {@code termios(3)}). */
+  private static final byte END_OF_INPUT = 4;
+
+  /** Which streams a client asked for. */
+  public record Wish(boolean stdin, boolean stdout, boolean stderr, boolean terminal) {}
+
+  private record Size(int columns, int rows) {}
+
+  /** What was started; the descriptors are not on the loop yet. */
+  private record Started(
+      Stage1.Exec exec, ChildProcess child, int input, Map<Output, Integer> outputs) {}
+
+  private final IoEventLoop loop;
+  private final Executor blocking;
+  private final Supplier<Stage1.Exec> opener;
+  private final Wish wish;
+  private final InputQueue input = new InputQueue(this::consumed);
+  private final Map<Output, OutputPump> pumps = new EnumMap<>(Output.class);
+  private final List<LoopDescriptor> descriptors = new ArrayList<>();
+  private @Nullable ClientEnd client;
+  private @Nullable Started started;
+  private @Nullable LoopDescriptor terminal;
+  private @Nullable Size size;
+  private int outputsOpen;
+  private OptionalInt exitCode = OptionalInt.empty();
+  private boolean gone;
+  private boolean finishing;
+
+  /**
+   * A process to be started.
+   *
+   * @param loop the session's
+   * @param blocking runs what may block
+   * @param opener asks the stage1 for it
+   */
+  public ExecEnd(IoEventLoop loop, Executor blocking, Supplier<Stage1.Exec> opener, Wish wish) {
+    this.loop = loop;
+    this.blocking = blocking;
+    this.opener = opener;
+    this.wish = wish;
+  }
+
+  @Override
+  public void start(ClientEnd clientEnd) {
+    client = clientEnd;
+    if (!wish.stdin()) {
+      input.drop();
+    }
+    blocking.execute(() -> {
+      try {
+        Stage1.Exec exec = opener.get();
+        launch(exec);
+      } catch (RuntimeException failure) {
+        if (!(failure instanceof StageletException)) {
+          LOG.error("an exec could not be started", failure);
+        }
+        String reason = StageletException.reason(failure);
+        loop.execute(() -> {
+          input.drop();
+          clientEnd.finish(new Ending.Failed(reason));
+        });
+      }
+    });
+  }
+
+  private void launch(Stage1.Exec exec) {
+    try (CleanupStack undo = new CleanupStack()) {
+      undo.push("close the exec", exec::close);
+      Started all = wish.terminal() ? onTerminal(exec) : onPipes(exec);
+      undo.keep();
+      loop.execute(() -> started(all));
+    }
+  }
+
+  private static Started onTerminal(Stage1.Exec exec) {
+    Command command = exec.command();
+    PseudoTerminal terminal = PseudoTerminal.openRaw();
+    try (CleanupStack undo = new CleanupStack()) {
+      undo.push("close the terminal", () -> Descriptors.close(terminal.master()));
+      ChildProcess child =
+          ChildProcess.start(
+              command.arguments(),
+              command.environment(),
+              new ChildProcess.Terminal(terminal.device()));
+      undo.keep();
+      return new Started(exec, child, terminal.master(), Map.of(Output.STDOUT, terminal.master()));
+    }
+  }
+
+  private Started onPipes(Stage1.Exec exec) {
+    Command command = exec.command();
+    try (CleanupStack theirs = new CleanupStack();
+        CleanupStack undo = new CleanupStack()) {
+      int nothing = new DescriptorCalls().open(Path.of("/dev/null"), DescriptorCalls.O_RDWR, 0);
+      theirs.push("close /dev/null", () -> Descriptors.close(nothing));
+      int inputEnd = -1;
+      int in = nothing;
+      if (wish.stdin()) {
+        Pipe pipe = Pipe.open();
+        in = pipe.readingEnd();
+        inputEnd = pipe.writingEnd();
+        share(pipe.readingEnd(), pipe.writingEnd(), theirs, undo);
+      }
+      Map<Output, Integer> outputs = new EnumMap<>(Output.class);
+      Map<Output, Integer> given = new EnumMap<>(Output.class);
+      for (Output output : Output.values()) {
+        if (output == Output.STDOUT ? wish.stdout() : wish.stderr()) {
+          Pipe pipe = Pipe.open();
+          share(pipe.writingEnd(), pipe.readingEnd(), theirs, undo);
+          given.put(output, pipe.writingEnd());
+          outputs.put(output, pipe.readingEnd());
+        }
+      }
+      ChildProcess child =
+          ChildProcess.start(
+              command.arguments(),
+              command.environment(),
+              new ChildProcess.Three(
+                  in,
+                  given.getOrDefault(Output.STDOUT, nothing),
+                  given.getOrDefault(Output.STDERR, nothing)));
+      undo.keep();
+      return new Started(exec, child, inputEnd, outputs);
+    }
+  }
+
+  private static void share(int theirEnd, int ourEnd, CleanupStack theirs, CleanupStack undo) {
+    theirs.push("close the process's end of a pipe", () -> Descriptors.close(theirEnd));
+    undo.push("close our end of a pipe", () -> Descriptors.close(ourEnd));
+    Descriptors.setNonBlocking(ourEnd);
+  }
+
+  private void started(Started all) {
+    started = all;
+    LoopDescriptor end = new LoopDescriptor(all.child().pidfd(), this::looksEnded, () -> {});
+    descriptors.add(end);
+    if (wish.terminal()) {
+      LoopDescriptor master =
+          new LoopDescriptor(all.input(), () -> pump(Output.STDOUT), input::drain);
+      terminal = master;
+      add(Output.STDOUT, master);
+      master.register(loop);
+      applySize();
+      input.open(master);
+    } else {
+      if (all.input() >= 0) {
+        LoopDescriptor pipe = new LoopDescriptor(all.input(), () -> {}, input::drain);
+        descriptors.add(pipe);
+        pipe.register(loop);
+        input.open(pipe);
+      }
+      all.outputs()
+          .forEach((output, fd) -> {
+            LoopDescriptor pipe = new LoopDescriptor(fd, () -> pump(output), () -> {});
+            add(output, pipe);
+            pipe.register(loop);
+          });
+    }
+    end.register(loop);
+    if (gone) {
+      killAll(all);
+    }
+  }
+
+  private void add(Output output, LoopDescriptor source) {
+    descriptors.add(source);
+    outputsOpen++;
+    pumps.put(
+        output,
+        new OutputPump(
+            loop,
+            source,
+            new OutputPump.Sink() {
+              @Override
+              public boolean hasRoom() {
+                return gone || client().takesOutputNow();
+              }
+
+              @Override
+              public void bytes(ByteBuf bytes) {
+                if (gone) {
+                  bytes.release();
+                } else {
+                  client().output(output, bytes);
+                }
+              }
+
+              @Override
+              public void ended() {
+                outputsOpen--;
+                finishWhenDone();
+              }
+            }));
+  }
+
+  private void pump(Output output) {
+    OutputPump pump = pumps.get(output);
+    if (pump != null) {
+      pump.pump();
+    }
+  }
+
+  private void looksEnded() {
+    Started all = started;
+    if (all == null || exitCode.isPresent()) {
+      return;
+    }
+    exitCode = all.child().exitCode();
+    if (exitCode.isEmpty()) {
+      return;
+    }
+    input.drop();
+    if (gone) {
+      lastCall();
+    } else if (outputsOpen > 0) {
+      var _ = loop.schedule(this::lastCall, LEFT_BEHIND_MILLIS, TimeUnit.MILLISECONDS);
+    }
+    finishWhenDone();
+  }
+
+  private void lastCall() {
+    List.copyOf(pumps.values()).forEach(OutputPump::lastCall);
+  }
+
+  private void finishWhenDone() {
+    Started all = started;
+    if (finishing || all == null || exitCode.isEmpty() || outputsOpen > 0) {
+      return;
+    }
+    finishing = true;
+    input.drop();
+    descriptors.forEach(LoopDescriptor::close);
+    int code = exitCode.getAsInt();
+    boolean killAgain = gone;
+    blocking.execute(() -> {
+      Ending ending = closed(all.exec(), code, killAgain);
+      loop.execute(() -> client().finish(ending));
+    });
+  }
+
+  /** What was killed while it was being started may have come into its cgroup since. */
+  private static Ending closed(Stage1.Exec exec, int exitCode, boolean killAgain) {
+    try (exec) {
+      if (killAgain) {
+        exec.kill();
+      }
+      Optional<String> refusal = exitCode == 0 ? Optional.empty() : exec.refusal();
+      return refusal.isPresent() ? new Ending.Failed(refusal.get()) : new Ending.Exited(exitCode);
+    } catch (RuntimeException failure) {
+      LOG.warn("an exec was not cleaned up: {}", StageletException.reason(failure), failure);
+      return new Ending.Exited(exitCode);
+    }
+  }
+
+  @Override
+  public void input(ByteBuf bytes) {
+    input.add(bytes);
+  }
+
+  @Override
+  public void inputEnded() {
+    if (wish.terminal()) {
+      input.add(Unpooled.directBuffer(1).writeByte(END_OF_INPUT));
+    } else {
+      input.end(this::closeInput);
+    }
+  }
+
+  private void closeInput() {
+    Started all = started;
+    if (all != null && !wish.terminal()) {
+      descriptors.stream()
+          .filter(descriptor -> descriptor.number() == all.input())
+          .findFirst()
+          .ifPresent(LoopDescriptor::close);
+    }
+  }
+
+  @Override
+  public void resize(int columns, int rows) {
+    size = new Size(columns, rows);
+    applySize();
+  }
+
+  private void applySize() {
+    Size wanted = size;
+    LoopDescriptor master = terminal;
+    if (wanted != null && master != null && !finishing) {
+      PseudoTerminal.resize(master.number(), wanted.columns(), wanted.rows());
+    }
+  }
+
+  @Override
+  public void clientTakesOutput() {
+    List.copyOf(pumps.values()).forEach(OutputPump::pump);
+  }
+
+  @Override
+  public void clientGone() {
+    gone = true;
+    input.drop();
+    Started all = started;
+    if (all != null && !finishing) {
+      if (exitCode.isPresent()) {
+        lastCall();
+      } else {
+        killAll(all);
+        clientTakesOutput();
+      }
+    }
+  }
+
+  private void killAll(Started all) {
+    all.child().kill();
+    blocking.execute(() -> {
+      try {
+        all.exec().kill();
+      } catch (RuntimeException failure) {
+        LOG.warn("an exec was not killed: {}", StageletException.reason(failure), failure);
+      }
+    });
+  }
+
+  private void consumed(int bytes) {
+    if (client != null) {
+      client.inputConsumed(bytes);
+    }
+  }
+
+  private ClientEnd client() {
+    if (client == null) {
+      throw new IllegalStateException("not started");
+    }
+    return client;
+  }
+}

@@ -1,0 +1,438 @@
+package io.stagelet.cri.streaming;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.codec.spdy.DefaultSpdyDataFrame;
+import io.netty.handler.codec.spdy.DefaultSpdyGoAwayFrame;
+import io.netty.handler.codec.spdy.DefaultSpdyPingFrame;
+import io.netty.handler.codec.spdy.DefaultSpdyRstStreamFrame;
+import io.netty.handler.codec.spdy.DefaultSpdySynReplyFrame;
+import io.netty.handler.codec.spdy.DefaultSpdyWindowUpdateFrame;
+import io.netty.handler.codec.spdy.SpdyDataFrame;
+import io.netty.handler.codec.spdy.SpdyGoAwayFrame;
+import io.netty.handler.codec.spdy.SpdyHeaders;
+import io.netty.handler.codec.spdy.SpdyPingFrame;
+import io.netty.handler.codec.spdy.SpdyRstStreamFrame;
+import io.netty.handler.codec.spdy.SpdySessionStatus;
+import io.netty.handler.codec.spdy.SpdySettingsFrame;
+import io.netty.handler.codec.spdy.SpdyStreamStatus;
+import io.netty.handler.codec.spdy.SpdySynReplyFrame;
+import io.netty.handler.codec.spdy.SpdySynStreamFrame;
+import io.netty.handler.codec.spdy.SpdyWindowUpdateFrame;
+import io.netty.handler.timeout.IdleStateEvent;
+import io.netty.util.ReferenceCountUtil;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The streams of a SPDY/3.1 connection (draft-mbelshe-httpbis-spdy-00, and 3.1's window of the
+ * session), all opened by the client. The frames are read and written by Netty's codec; its session
+ * handler is not used, because it waits for window updates that Go's usual client never sends.
+ *
+ * <p>What a client does about windows is found out when the first is used up: a PING is sent, and
+ * nothing more of that stream. A client that keeps windows says so before it answers; one that
+ * answers first has none, and is sent all its connection takes.
+ *
+ * <pre>
+ *              window used up          PING answered
+ *   UNKNOWN ──────────────────▶ ASKED ───────────────▶ NONE
+ *      └── WINDOW_UPDATE ────────┴──────▶ KEPT ◀──────────┘
+ * </pre>
+ *
+ * <p>Belongs to the loop of its channel.
+ */
+final class SpdySession extends ChannelInboundHandlerAdapter {
+  private static final Logger LOG = LoggerFactory.getLogger(SpdySession.class);
+
+  /** Who decides about the streams. */
+  interface Owner {
+    /** The session can be used. */
+    void began(SpdySession session);
+
+    /** The client opens a stream: it is to be accepted or reset before this returns. */
+    void opened(SpdyStream stream);
+
+    /** The client may take output again, on some streams. */
+    void takesOutput();
+
+    /** The connection is gone; called once. */
+    void gone();
+  }
+
+  private enum Windows {
+    UNKNOWN,
+    ASKED,
+    NONE,
+    KEPT
+  }
+
+  private static final int INITIAL_WINDOW = 64 << 10;
+
+  /** So many bytes are used up before the client is told. */
+  private static final int ANNOUNCE = 16 << 10;
+
+  /** With so many bytes received and not used up the connection is not read. */
+  private static final int MOST_UNCONSUMED = 1 << 20;
+
+  private static final int MOST_STREAMS = 4096;
+  private static final int QUESTION = 2;
+  private static final long ANSWER_SECONDS = 5;
+
+  /** A client that has been told all has so long to close the connection. */
+  private static final long GOODBYE_SECONDS = 5;
+
+  private final Owner owner;
+  private final Map<Integer, SpdyStream> streams = new LinkedHashMap<>();
+  private @Nullable ChannelHandlerContext context;
+  private Windows windows = Windows.UNKNOWN;
+  private int initialWindow = INITIAL_WINDOW;
+  private long sessionWindow = INITIAL_WINDOW;
+  private long unconsumed;
+  private int unannounced;
+  private int lastStream;
+  private boolean clientLeaves;
+  private boolean ended;
+  private boolean saidGoodbye;
+
+  SpdySession(Owner owner) {
+    this.owner = owner;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    context = ctx;
+    owner.began(this);
+  }
+
+  /** Schedules something on the session's loop. */
+  void later(Runnable work, long seconds) {
+    var _ = context().executor().schedule(work, seconds, TimeUnit.SECONDS);
+  }
+
+  io.netty.channel.IoEventLoop loop() {
+    return (io.netty.channel.IoEventLoop) context().channel().eventLoop();
+  }
+
+  boolean writable() {
+    return !ended && context().channel().isWritable();
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object message) {
+    try {
+      switch (message) {
+        case SpdyDataFrame frame -> data(frame);
+        case SpdySynReplyFrame frame -> refuse(frame.streamId());
+        case SpdySynStreamFrame frame -> opened(frame);
+        case SpdyRstStreamFrame frame -> wasReset(frame.streamId());
+        case SpdyPingFrame frame -> ping(frame.id());
+        case SpdySettingsFrame frame -> settings(frame);
+        case SpdyWindowUpdateFrame frame -> window(frame.streamId(), frame.deltaWindowSize());
+        case SpdyGoAwayFrame _ -> {
+          clientLeaves = true;
+          closeIfDone();
+        }
+        default -> LOG.debug("a SPDY frame without meaning here: {}", message);
+      }
+    } finally {
+      ReferenceCountUtil.release(message);
+    }
+  }
+
+  private void opened(SpdySynStreamFrame frame) {
+    int id = frame.streamId();
+    if (frame.isInvalid() || frame.isTruncated() || id <= lastStream || id % 2 == 0) {
+      send(new DefaultSpdyRstStreamFrame(id, SpdyStreamStatus.PROTOCOL_ERROR));
+      return;
+    }
+    lastStream = id;
+    if (streams.size() >= MOST_STREAMS || clientLeaves || ended) {
+      send(new DefaultSpdyRstStreamFrame(id, SpdyStreamStatus.REFUSED_STREAM));
+      return;
+    }
+    SpdyStream stream = new SpdyStream(this, id, headers(frame.headers()), initialWindow);
+    stream.inputEnded = frame.isLast();
+    stream.closed = frame.isUnidirectional();
+    streams.put(id, stream);
+    owner.opened(stream);
+    if (stream.inputEnded && stream.accepted()) {
+      stream.receiver().ended();
+      forgetIfDone(stream);
+    }
+  }
+
+  private static Map<String, String> headers(SpdyHeaders headers) {
+    Map<String, String> byName = new HashMap<>();
+    for (Map.Entry<CharSequence, CharSequence> header : headers) {
+      byName.put(header.getKey().toString().toLowerCase(Locale.ROOT), header.getValue().toString());
+    }
+    return byName;
+  }
+
+  /** Go's client cannot read a reply without any header. */
+  void accept(SpdyStream stream) {
+    DefaultSpdySynReplyFrame reply = new DefaultSpdySynReplyFrame(stream.id());
+    reply.headers().set("accepted", "true");
+    send(reply);
+  }
+
+  private void data(SpdyDataFrame frame) {
+    SpdyStream stream = streams.get(frame.streamId());
+    int count = frame.content().readableBytes();
+    if (stream == null || stream.inputEnded) {
+      // of a stream that was reset, maybe: the bytes count for the session all the same
+      announce(count);
+      if (stream != null || frame.streamId() > lastStream) {
+        send(new DefaultSpdyRstStreamFrame(frame.streamId(), SpdyStreamStatus.INVALID_STREAM));
+      }
+      return;
+    }
+    if (count > 0) {
+      unconsumed += count;
+      readOrNot();
+      stream.receiver().data(frame.content().retain());
+    }
+    if (frame.isLast() && !stream.inputEnded) {
+      stream.inputEnded = true;
+      if (!stream.gone) {
+        stream.receiver().ended();
+      }
+      forgetIfDone(stream);
+    }
+  }
+
+  void consumed(SpdyStream stream, int bytes) {
+    unconsumed -= bytes;
+    readOrNot();
+    announce(bytes);
+    stream.unannounced += bytes;
+    if (stream.unannounced >= ANNOUNCE && !stream.inputEnded && !stream.gone) {
+      send(new DefaultSpdyWindowUpdateFrame(stream.id(), stream.unannounced));
+      stream.unannounced = 0;
+    }
+  }
+
+  private void announce(int bytes) {
+    unannounced += bytes;
+    if (unannounced >= ANNOUNCE) {
+      send(new DefaultSpdyWindowUpdateFrame(0, unannounced));
+      unannounced = 0;
+    }
+  }
+
+  /**
+   * Go's client has no windows: only the connection itself can hold it back. One that keeps windows
+   * is read on, as its window updates are needed; it stops by itself.
+   */
+  private void readOrNot() {
+    boolean kept = windows == Windows.KEPT;
+    if (kept && unconsumed > 16L * MOST_UNCONSUMED && !ended) {
+      LOG.info("a client that keeps windows has sent more than they allow, and is cut off");
+      var _ = context().close();
+      return;
+    }
+    boolean read = ended || kept || unconsumed < MOST_UNCONSUMED;
+    if (context().channel().config().isAutoRead() != read) {
+      context().channel().config().setAutoRead(read);
+    }
+  }
+
+  /** Sends what may be sent of a stream. */
+  void drain(SpdyStream stream) {
+    while (!stream.waiting.isEmpty()) {
+      ByteBuf head = stream.waiting.element();
+      int count = head.readableBytes();
+      if (windows != Windows.NONE) {
+        count = (int) Math.min(count, Math.min(stream.sendWindow, sessionWindow));
+      }
+      if (count <= 0) {
+        ask();
+        return;
+      }
+      ByteBuf part =
+          count == head.readableBytes() ? stream.waiting.remove() : head.readRetainedSlice(count);
+      stream.sendWindow -= count;
+      sessionWindow -= count;
+      send(new DefaultSpdyDataFrame(stream.id(), part));
+    }
+    if (stream.closing && !stream.closed) {
+      stream.closed = true;
+      DefaultSpdyDataFrame last = new DefaultSpdyDataFrame(stream.id());
+      last.setLast(true);
+      send(last);
+      forgetIfDone(stream);
+    }
+    leaveWhenAllIsSaid();
+  }
+
+  private void ask() {
+    if (windows == Windows.UNKNOWN) {
+      windows = Windows.ASKED;
+      send(new DefaultSpdyPingFrame(QUESTION));
+      later(this::noWindows, ANSWER_SECONDS);
+    }
+  }
+
+  private void noWindows() {
+    if (windows == Windows.ASKED) {
+      windows = Windows.NONE;
+      drainAll();
+    }
+  }
+
+  private void ping(int id) {
+    if (id % 2 != 0) {
+      send(new DefaultSpdyPingFrame(id));
+    } else if (id == QUESTION) {
+      noWindows();
+    }
+  }
+
+  private void settings(SpdySettingsFrame frame) {
+    if (frame.isSet(SpdySettingsFrame.SETTINGS_INITIAL_WINDOW_SIZE)) {
+      int window = frame.getValue(SpdySettingsFrame.SETTINGS_INITIAL_WINDOW_SIZE);
+      streams.values().forEach(stream -> stream.sendWindow += window - initialWindow);
+      initialWindow = window;
+      windows = Windows.KEPT;
+      drainAll();
+    }
+  }
+
+  private void window(int id, int more) {
+    windows = Windows.KEPT;
+    readOrNot();
+    if (id == 0) {
+      sessionWindow += more;
+    } else {
+      SpdyStream stream = streams.get(id);
+      if (stream != null) {
+        stream.sendWindow += more;
+      }
+    }
+    drainAll();
+  }
+
+  private void drainAll() {
+    List.copyOf(streams.values()).forEach(this::drain);
+    if (!ended) {
+      owner.takesOutput();
+    }
+  }
+
+  private void refuse(int id) {
+    send(new DefaultSpdyRstStreamFrame(id, SpdyStreamStatus.PROTOCOL_ERROR));
+  }
+
+  private void wasReset(int id) {
+    SpdyStream stream = streams.remove(id);
+    if (stream != null) {
+      stream.drop();
+      if (stream.accepted()) {
+        stream.receiver().reset();
+      }
+      closeIfDone();
+    }
+  }
+
+  void reset(SpdyStream stream) {
+    if (streams.remove(stream.id()) != null) {
+      stream.drop();
+      send(new DefaultSpdyRstStreamFrame(stream.id(), SpdyStreamStatus.CANCEL));
+      closeIfDone();
+    }
+  }
+
+  private void forgetIfDone(SpdyStream stream) {
+    if (stream.closed && stream.inputEnded) {
+      streams.remove(stream.id());
+      closeIfDone();
+    }
+  }
+
+  private void closeIfDone() {
+    if (clientLeaves && streams.isEmpty()) {
+      leave();
+    }
+  }
+
+  /**
+   * Says goodbye, after all that was written. The client closes the connection; what it still sends
+   * is read and dropped, so that nothing is lost of what it was told.
+   */
+  void leave() {
+    if (ended) {
+      return;
+    }
+    ended = true;
+    context().channel().config().setAutoRead(true);
+    leaveWhenAllIsSaid();
+  }
+
+  private void leaveWhenAllIsSaid() {
+    if (!ended
+        || saidGoodbye
+        || streams.values().stream().anyMatch(stream -> !stream.waiting.isEmpty())) {
+      return;
+    }
+    saidGoodbye = true;
+    ChannelHandlerContext ctx = context();
+    ctx.writeAndFlush(new DefaultSpdyGoAwayFrame(lastStream, SpdySessionStatus.OK))
+        .addListener(_ ->
+            later(
+                () -> {
+                  var _ = ctx.close();
+                },
+                clientLeaves ? 0 : GOODBYE_SECONDS));
+  }
+
+  private void send(Object frame) {
+    var _ = context().writeAndFlush(frame);
+  }
+
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+    if (ctx.channel().isWritable() && !ended) {
+      owner.takesOutput();
+    }
+    ctx.fireChannelWritabilityChanged();
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof IdleStateEvent) {
+      LOG.info("a streaming connection was idle for too long and is closed");
+      var _ = ctx.close();
+    }
+    ctx.fireUserEventTriggered(event);
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    ended = true;
+    streams.values().forEach(SpdyStream::drop);
+    streams.clear();
+    owner.gone();
+    ctx.fireChannelInactive();
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    LOG.debug("a streaming connection failed", cause);
+    var _ = ctx.close();
+  }
+
+  private ChannelHandlerContext context() {
+    if (context == null) {
+      throw new IllegalStateException("not in a pipeline");
+    }
+    return context;
+  }
+}

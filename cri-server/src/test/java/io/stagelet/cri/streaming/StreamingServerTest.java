@@ -1,0 +1,253 @@
+package io.stagelet.cri.streaming;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import io.stagelet.linux.Command;
+import io.stagelet.stage0.spi.Stage1;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The whole server with real processes and sockets; only the stage1 is not there. */
+@Timeout(120)
+final class StreamingServerTest {
+  private static final CommandClient.Wish ALL = new CommandClient.Wish(true, true, true, false);
+  private static final CommandClient.Wish TERMINAL =
+      new CommandClient.Wish(true, true, false, true);
+
+  private final StreamingServer server =
+      new StreamingServer(StreamingSettings.defaults(), Clock.systemUTC(), new SecureRandom());
+  private final AtomicInteger open = new AtomicInteger();
+
+  @AfterEach
+  void close() {
+    server.close();
+  }
+
+  /** A program of this machine, as a stage1 would give it. */
+  private final class LocalExec implements Stage1.Exec {
+    private final Command command;
+
+    LocalExec(String script) {
+      this.command = Command.of("/bin/sh", "-c", script);
+      open.incrementAndGet();
+    }
+
+    @Override
+    public Command command() {
+      return command;
+    }
+
+    @Override
+    public Optional<String> refusal() {
+      return Optional.empty();
+    }
+
+    @Override
+    public void kill() {}
+
+    @Override
+    public void close() {
+      open.decrementAndGet();
+    }
+  }
+
+  private String url(String script, CommandClient.Wish wish) {
+    return server.url(
+        new StreamRequest.CommandSession(
+            "exec",
+            wish.stdin(),
+            wish.stdout(),
+            wish.stderr(),
+            wish.terminal(),
+            loop ->
+                new ExecEnd(
+                    loop,
+                    server.blocking(),
+                    () -> new LocalExec(script),
+                    new ExecEnd.Wish(
+                        wish.stdin(), wish.stdout(), wish.stderr(), wish.terminal()))));
+  }
+
+  private CommandClient client(
+      CommandClient.Protocol protocol, String script, CommandClient.Wish wish) {
+    return CommandClient.open(protocol, url(script, wish), wish);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void outputsAndTheExitCodeComeEachForItself(CommandClient.Protocol protocol) {
+    try (CommandClient client = client(protocol, "echo out; echo err >&2; exit 3", ALL)) {
+      assertThat(client.exitCode()).isEqualTo(3);
+      assertThat(client.text(1)).isEqualTo("out\n");
+      assertThat(client.text(2)).isEqualTo("err\n");
+    }
+    await().until(() -> open.get() == 0);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void whatIsSentComesBackAsItIs(CommandClient.Protocol protocol) {
+    byte[] sent = new byte[3_000_001];
+    new Random(1).nextBytes(sent);
+    try (CommandClient client =
+        client(protocol, protocol.endsInput() ? "cat" : "head -c %d".formatted(sent.length), ALL)) {
+      client.input(sent);
+      if (protocol.endsInput()) {
+        client.endInput();
+      }
+      assertThat(client.exitCode()).isZero();
+      assertThat(client.bytes(1)).isEqualTo(sent);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aTerminalHasItsSizeAndOneOutput(CommandClient.Protocol protocol) {
+    try (CommandClient client =
+        client(protocol, "read line; stty size; echo to $line; exit 5", TERMINAL)) {
+      client.resize(101, 41);
+      client.input("x\n".getBytes(StandardCharsets.UTF_8));
+      assertThat(client.exitCode()).isEqualTo(5);
+      assertThat(client.text(1)).isEqualTo("41 101\nto x\n");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aProcessIsGoneWhenItsClientIs(CommandClient.Protocol protocol) {
+    long pid;
+    try (CommandClient client = client(protocol, "echo $$; exec sleep 1000", ALL)) {
+      String text =
+          await()
+              .until(
+                  () -> new String(client.soFar(1), StandardCharsets.UTF_8).strip(),
+                  told -> !told.isEmpty());
+      pid = Long.parseLong(text);
+      assertThat(ProcessHandle.of(pid)).isPresent();
+    }
+    await().until(() -> ProcessHandle.of(pid).isEmpty());
+    await().until(() -> open.get() == 0);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aChildThatIsLeftBehindDoesNotHoldTheSessionOpen(CommandClient.Protocol protocol) {
+    try (CommandClient client = client(protocol, "sleep 20 & echo done; exit 4", ALL)) {
+      assertThat(client.exitCode()).isEqualTo(4);
+      assertThat(client.text(1)).isEqualTo("done\n");
+    }
+  }
+
+  @Test
+  void aSlowClientHoldsTheProcessBackAndLosesNothing() {
+    try (CommandClient client =
+        client(CommandClient.Protocol.SPDY, "head -c 40000000 /dev/zero; echo end", ALL)) {
+      assertThat(client.bytes(1))
+          .hasSize(40_000_004)
+          .endsWith("end\n".getBytes(StandardCharsets.UTF_8));
+    }
+  }
+
+  @Test
+  void aTokenIsGoodOnceAndForItsKindOnly() {
+    String url = url("true", ALL);
+    String elsewhere = url.replace("/exec/", "/attach/");
+    assertThatThrownBy(() -> new SpdyClient(URI.create(elsewhere), "v4.channel.k8s.io", false))
+        .hasMessageContaining("404");
+    try (CommandClient client = CommandClient.open(CommandClient.Protocol.SPDY, url, ALL)) {
+      assertThat(client.exitCode()).isZero();
+    }
+    assertThatThrownBy(() -> new SpdyClient(URI.create(url), "v4.channel.k8s.io", false))
+        .hasMessageContaining("404");
+  }
+
+  @Test
+  void aProtocolThatIsNotKnownIsRefused() {
+    assertThatThrownBy(
+            () -> new SpdyClient(URI.create(url("true", ALL)), "v9.channel.k8s.io", false))
+        .hasMessageContaining("403");
+  }
+
+  @Test
+  void aForwardedConnectionKeepsItsHalfCloses() throws IOException {
+    byte[] sent = new byte[2_000_003];
+    new Random(2).nextBytes(sent);
+    try (ServerSocket listener = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
+      Thread.startVirtualThread(() -> reverse(listener));
+      try (SpdyClient client =
+          new SpdyClient(forwarded(listener.getLocalPort()), "portforward.k8s.io", false)) {
+        SpdyClient.Stream error = client.open(headers("error", listener.getLocalPort(), 0));
+        error.end();
+        SpdyClient.Stream data = client.open(headers("data", listener.getLocalPort(), 0));
+        data.write(sent);
+        data.end();
+        byte[] answer = SpdyClient.get(data.all());
+        assertThat(answer).hasSize(sent.length);
+        assertThat(answer[0]).isEqualTo(sent[sent.length - 1]);
+        assertThat(SpdyClient.get(error.all())).isEmpty();
+      }
+    }
+  }
+
+  @Test
+  void aPortWhereNobodyListensIsNamed() throws IOException {
+    int port;
+    try (ServerSocket once = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      port = once.getLocalPort();
+    }
+    try (SpdyClient client = new SpdyClient(forwarded(port), "portforward.k8s.io", false)) {
+      SpdyClient.Stream error = client.open(headers("error", port, 7));
+      SpdyClient.Stream data = client.open(headers("data", port, 7));
+      assertThat(new String(SpdyClient.get(error.all()), StandardCharsets.UTF_8))
+          .contains("port " + port, "pod n/p");
+      assertThat(SpdyClient.get(data.all())).isEmpty();
+    }
+  }
+
+  private URI forwarded(int port) {
+    return URI.create(
+        server.url(new StreamRequest.PortSession("n/p", Optional.empty(), List.of(port))));
+  }
+
+  private static Map<String, String> headers(String type, int port, int request) {
+    return Map.of(
+        "streamtype", type, "port", String.valueOf(port), "requestid", String.valueOf(request));
+  }
+
+  /** Answers only when all has come: the last byte first. */
+  private static void reverse(ServerSocket listener) {
+    try (Socket socket = listener.accept();
+        InputStream in = socket.getInputStream();
+        OutputStream out = socket.getOutputStream()) {
+      byte[] all = in.readAllBytes();
+      byte[] reversed = new byte[all.length];
+      for (int i = 0; i < all.length; i++) {
+        reversed[i] = all[all.length - 1 - i];
+      }
+      out.write(reversed);
+    } catch (IOException closed) {
+      // the test says what it misses
+      return;
+    }
+  }
+}

@@ -1,0 +1,312 @@
+package io.stagelet.linux;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+
+/**
+ * A program started with {@code posix_spawn(3)}: one process and nothing besides, no helper program
+ * and no thread that waits for it. Its end is told by a pidfd ({@code pidfd_open(2)}), which can be
+ * watched with others.
+ *
+ * <p>It inherits no descriptor but its three standard ones, no blocked and no ignored signal.
+ *
+ * <p>Closed by whoever started it, after its end was seen by {@link #exitCode}; what was not
+ * awaited stays a zombie until this process ends.
+ */
+public final class ChildProcess implements AutoCloseable {
+  /** What a program's three standard streams are. */
+  public sealed interface Streams {}
+
+  /**
+   * Three descriptors of 3 and above, which stay the caller's.
+   *
+   * @param input what it reads
+   * @param output where its output goes
+   * @param errors where its errors go
+   */
+  public record Three(int input, int output, int errors) implements Streams {}
+
+  /**
+   * One terminal for all of them; the program leads a session of its own, whose controlling
+   * terminal it is.
+   */
+  public record Terminal(Path device) implements Streams {}
+
+  /** Room for {@code posix_spawn_file_actions_t}, {@code posix_spawnattr_t}, with some to spare. */
+  private static final long OPAQUE_BYTES = 512;
+
+  private static final int SIGNAL_SET_BYTES = 128;
+  private static final int SIGINFO_BYTES = 128;
+  private static final int SIGINFO_CODE = 8;
+  private static final int SIGINFO_PID = 16;
+  private static final int SIGINFO_STATUS = 24;
+  private static final int CLD_EXITED = 1;
+  private static final short SETSIGDEF = 0x04;
+  private static final short SETSIGMASK = 0x08;
+  private static final short SETSID = 0x80;
+  private static final int O_RDWR = 2;
+  private static final int P_PIDFD = 3;
+  private static final int WNOHANG = 1;
+  private static final int WEXITED = 4;
+  private static final int SIGKILL = 9;
+  private static final int SIGCHLD = 17;
+  private static final int FIRST_OTHER = 3;
+
+  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+  private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+  private static final MethodHandle SPAWN =
+      Libc.plainFunction(
+          "posix_spawnp",
+          FunctionDescriptor.of(
+              INT,
+              ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS));
+  private static final MethodHandle ACTIONS_INIT = onOne("posix_spawn_file_actions_init");
+  private static final MethodHandle ACTIONS_DESTROY = onOne("posix_spawn_file_actions_destroy");
+  private static final MethodHandle ADD_DUP2 =
+      Libc.plainFunction(
+          "posix_spawn_file_actions_adddup2",
+          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, INT));
+  private static final MethodHandle ADD_OPEN =
+      Libc.plainFunction(
+          "posix_spawn_file_actions_addopen",
+          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, ValueLayout.ADDRESS, INT, INT));
+  private static final MethodHandle ADD_CLOSEFROM =
+      Libc.plainFunction(
+          "posix_spawn_file_actions_addclosefrom_np",
+          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
+  private static final MethodHandle ATTRIBUTES_INIT = onOne("posix_spawnattr_init");
+  private static final MethodHandle ATTRIBUTES_DESTROY = onOne("posix_spawnattr_destroy");
+  private static final MethodHandle SET_FLAGS =
+      Libc.plainFunction(
+          "posix_spawnattr_setflags",
+          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.JAVA_SHORT));
+  private static final MethodHandle SET_DEFAULT = onTwo("posix_spawnattr_setsigdefault");
+  private static final MethodHandle SET_MASK = onTwo("posix_spawnattr_setsigmask");
+  private static final MethodHandle SYSCALL_PIDFD_OPEN =
+      Libc.function("syscall", FunctionDescriptor.of(LONG, LONG, INT, INT), 1);
+  private static final MethodHandle SYSCALL_PIDFD_SEND_SIGNAL =
+      Libc.function("syscall", FunctionDescriptor.of(LONG, LONG, INT, INT, LONG, INT), 1);
+  private static final MethodHandle WAITID =
+      Libc.function("waitid", FunctionDescriptor.of(INT, INT, INT, ValueLayout.ADDRESS, INT));
+
+  /** The numbers are the same on every architecture since they came (Linux 5.1 and later). */
+  private static final long PIDFD_SEND_SIGNAL = 424;
+
+  private static final long PIDFD_OPEN = 434;
+
+  static {
+    // inherited as ignored, the kernel would reap every child before its exit code is asked for
+    try {
+      MemorySegment _ =
+          (MemorySegment)
+              Libc.plainFunction(
+                      "signal",
+                      FunctionDescriptor.of(ValueLayout.ADDRESS, INT, ValueLayout.ADDRESS))
+                  .invokeExact(SIGCHLD, MemorySegment.NULL);
+    } catch (Throwable failure) {
+      throw Libc.unexpected(failure);
+    }
+  }
+
+  private final int pid;
+  private final int pidfd;
+  private OptionalInt exitCode = OptionalInt.empty();
+
+  private ChildProcess(int pid, int pidfd) {
+    this.pid = pid;
+    this.pidfd = pidfd;
+  }
+
+  /**
+   * Starts a program.
+   *
+   * @param arguments the program (a path, or a name looked up in this process's {@code PATH}) and
+   *     its arguments
+   * @param environment all the environment it gets
+   * @throws StageletException {@code NOT_FOUND} when it cannot be run
+   */
+  public static ChildProcess start(
+      List<String> arguments, Map<String, String> environment, Streams streams) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment actions = arena.allocate(OPAQUE_BYTES, 16);
+      MemorySegment attributes = arena.allocate(OPAQUE_BYTES, 16);
+      done((int) ACTIONS_INIT.invokeExact(actions), "posix_spawn_file_actions_init", arguments);
+      done((int) ATTRIBUTES_INIT.invokeExact(attributes), "posix_spawnattr_init", arguments);
+      try {
+        prepare(arena, actions, attributes, streams, arguments);
+        MemorySegment pid = arena.allocate(INT);
+        int refused =
+            (int)
+                SPAWN.invokeExact(
+                    pid,
+                    arena.allocateFrom(arguments.getFirst()),
+                    actions,
+                    attributes,
+                    strings(arena, arguments),
+                    strings(
+                        arena,
+                        environment.entrySet().stream()
+                            .map(variable -> variable.getKey() + "=" + variable.getValue())
+                            .toList()));
+        if (refused != 0) {
+          SystemCallException cause =
+              new SystemCallException("posix_spawn", arguments.getFirst(), refused);
+          throw new StageletException(
+              ErrorCode.NOT_FOUND,
+              "could not run %s: %s; is the package that brings it installed?"
+                  .formatted(arguments.getFirst(), StageletException.reason(cause)),
+              cause);
+        }
+        return new ChildProcess(pid.get(INT, 0), watch(arena, pid.get(INT, 0)));
+      } finally {
+        int _ = (int) ACTIONS_DESTROY.invokeExact(actions);
+        int _ = (int) ATTRIBUTES_DESTROY.invokeExact(attributes);
+      }
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  private static void prepare(
+      Arena arena,
+      MemorySegment actions,
+      MemorySegment attributes,
+      Streams streams,
+      List<String> arguments)
+      throws Throwable {
+    short flags = SETSIGDEF | SETSIGMASK;
+    switch (streams) {
+      case Three(int input, int output, int errors) -> {
+        done((int) ADD_DUP2.invokeExact(actions, input, 0), "adddup2", arguments);
+        done((int) ADD_DUP2.invokeExact(actions, output, 1), "adddup2", arguments);
+        done((int) ADD_DUP2.invokeExact(actions, errors, 2), "adddup2", arguments);
+      }
+      case Terminal(Path device) -> {
+        flags |= SETSID;
+        MemorySegment path = arena.allocateFrom(device.toString());
+        done((int) ADD_OPEN.invokeExact(actions, 0, path, O_RDWR, 0), "addopen", arguments);
+        done((int) ADD_DUP2.invokeExact(actions, 0, 1), "adddup2", arguments);
+        done((int) ADD_DUP2.invokeExact(actions, 0, 2), "adddup2", arguments);
+      }
+    }
+    done((int) ADD_CLOSEFROM.invokeExact(actions, FIRST_OTHER), "addclosefrom", arguments);
+    MemorySegment none = arena.allocate(SIGNAL_SET_BYTES, 8);
+    MemorySegment all = arena.allocate(SIGNAL_SET_BYTES, 8).fill((byte) 0xff);
+    done((int) SET_MASK.invokeExact(attributes, none), "setsigmask", arguments);
+    done((int) SET_DEFAULT.invokeExact(attributes, all), "setsigdefault", arguments);
+    done((int) SET_FLAGS.invokeExact(attributes, flags), "setflags", arguments);
+  }
+
+  private static MemorySegment strings(Arena arena, List<String> texts) {
+    MemorySegment array = arena.allocate(ValueLayout.ADDRESS, texts.size() + 1L);
+    for (int i = 0; i < texts.size(); i++) {
+      array.setAtIndex(ValueLayout.ADDRESS, i, arena.allocateFrom(texts.get(i)));
+    }
+    return array;
+  }
+
+  private static int watch(Arena arena, int pid) throws Throwable {
+    MemorySegment errno = Libc.errnoSegment(arena);
+    long fd = (long) SYSCALL_PIDFD_OPEN.invokeExact(errno, PIDFD_OPEN, pid, 0);
+    if (fd < 0) {
+      // not waited for yet, and so there even if it has ended: only for want of descriptors
+      throw new SystemCallException("pidfd_open", "process " + pid, Libc.errno(errno));
+    }
+    return (int) fd;
+  }
+
+  /** Its process id. */
+  public int pid() {
+    return pid;
+  }
+
+  /** Becomes readable when it has ended; stays this object's. */
+  public int pidfd() {
+    return pidfd;
+  }
+
+  /**
+   * How it ended: its exit code, or 128 + n when signal n ended it; empty while it runs. Reaps it.
+   */
+  public synchronized OptionalInt exitCode() {
+    if (exitCode.isPresent()) {
+      return exitCode;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment info = arena.allocate(SIGINFO_BYTES, 8);
+      int result = (int) WAITID.invokeExact(errno, P_PIDFD, pidfd, info, WEXITED | WNOHANG);
+      if (result < 0) {
+        throw new SystemCallException("waitid", "process " + pid, Libc.errno(errno));
+      }
+      if (info.get(INT, SIGINFO_PID) != 0) {
+        int status = info.get(INT, SIGINFO_STATUS);
+        exitCode =
+            OptionalInt.of(info.get(INT, SIGINFO_CODE) == CLD_EXITED ? status : 128 + status);
+      }
+      return exitCode;
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  /** Sends it SIGKILL; fine when it has ended. */
+  public synchronized void kill() {
+    if (exitCode.isPresent()) {
+      return;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = Libc.errnoSegment(arena);
+      long result =
+          (long)
+              SYSCALL_PIDFD_SEND_SIGNAL.invokeExact(
+                  errno, PIDFD_SEND_SIGNAL, pidfd, SIGKILL, 0L, 0);
+      if (result < 0 && Libc.errno(errno) != Errno.ESRCH) {
+        throw new SystemCallException("pidfd_send_signal", "process " + pid, Libc.errno(errno));
+      }
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  /** Closes the pidfd. */
+  @Override
+  public void close() {
+    Descriptors.close(pidfd);
+  }
+
+  private static MethodHandle onOne(String name) {
+    return Libc.plainFunction(name, FunctionDescriptor.of(INT, ValueLayout.ADDRESS));
+  }
+
+  private static MethodHandle onTwo(String name) {
+    return Libc.plainFunction(
+        name, FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+  }
+
+  private static void done(int result, String call, List<String> arguments) {
+    if (result != 0) {
+      throw new SystemCallException(call, arguments.getFirst(), result);
+    }
+  }
+
+  private static RuntimeException passOn(Throwable failure) {
+    if (failure instanceof StageletException known) {
+      return known;
+    }
+    throw Libc.unexpected(failure);
+  }
+}
