@@ -311,7 +311,11 @@ final class Statistics implements AutoCloseable {
 
     private List<NetworkInterface> interfaces(Sandbox sandbox) {
       return isUp(sandbox)
-          ? sandbox.plan().networkNamespace().map(NetworkInterface::inside).orElse(List.of())
+          ? sandbox
+              .plan()
+              .networkNamespace()
+              .map(pin -> NetworkInterface.inside(pin, files))
+              .orElse(List.of())
           : List.of();
     }
 

@@ -23,11 +23,12 @@ public record NetworkInterface(String name, Direction received, Direction sent) 
   /**
    * The interfaces of the network namespace that is pinned at {@code pin}, without the loopback;
    * none when the namespace is gone.
+   *
+   * @param files lent to the thread that enters the namespace, while the caller waits for it
    */
-  public static List<NetworkInterface> inside(Path pin) {
+  public static List<NetworkInterface> inside(Path pin, KernelFiles files) {
     try {
-      return Namespaces.inside(
-          Namespaces.Kind.NETWORK, pin, () -> parse(new KernelFiles().text(FILE)));
+      return Namespaces.inside(Namespaces.Kind.NETWORK, pin, () -> parse(files.text(FILE)));
     } catch (StageletException gone) {
       return List.of();
     }

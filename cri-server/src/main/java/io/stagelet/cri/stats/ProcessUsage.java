@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /**
  * The processes of a control group and of all below it.
@@ -18,6 +19,15 @@ public record ProcessUsage(
     long processes, long threads, long descriptors, long sockets, OptionalLong openFilesLimit) {
   private static final String OPEN_FILES = "Max open files";
   private static final int DEEPEST = 16;
+
+  /**
+   * How the names of the kernel's own files in a group begin, dozens in each: they are not asked
+   * whether they are groups.
+   */
+  private static final Set<String> OF_THE_KERNEL =
+      Set.of(
+          "cgroup", "cpu", "cpuset", "dmem", "hugetlb", "io", "irq", "memory", "misc", "pids",
+          "rdma");
 
   /** No process. */
   public static final ProcessUsage NONE = new ProcessUsage(0, 0, 0, 0, OptionalLong.empty());
@@ -52,8 +62,16 @@ public record ProcessUsage(
   }
 
   private static List<Path> children(KernelFiles files, Path group) {
-    // the kernel's own files have a dot in their names, and so have units: only directories count
-    return files.entries(group, "*").stream().filter(Files::isDirectory).toList();
+    return files.entries(group, "*").stream()
+        .filter(entry -> !OF_THE_KERNEL.contains(beginning(entry)))
+        .filter(Files::isDirectory)
+        .toList();
+  }
+
+  private static String beginning(Path entry) {
+    String name = entry.getFileName().toString();
+    int dot = name.indexOf('.');
+    return dot < 0 ? "" : name.substring(0, dot);
   }
 
   private static ProcessUsage process(KernelFiles files, Path process) {

@@ -27,6 +27,6 @@ class NetworkInterfaceTest {
 
   @Test
   void aNamespaceThatIsGoneHasNone() {
-    assertThat(NetworkInterface.inside(Path.of("/nowhere/at/all"))).isEmpty();
+    assertThat(NetworkInterface.inside(Path.of("/nowhere/at/all"), new KernelFiles())).isEmpty();
   }
 }
