@@ -8,6 +8,7 @@ import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.Namespaces;
+import io.stagelet.linux.Orphans;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ContainerState;
@@ -62,7 +63,11 @@ final class OciStage1 implements Stage1 {
   /** Tells the files and cgroups of this process's execs from those an earlier one left. */
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
+  /** What execs leave to this process; empty where the runtime leaves none. */
+  private final Optional<Orphans> orphans;
+
   OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json) {
+    this.orphans = runtime.copiesStreams() ? Optional.of(Orphans.adopt()) : Optional.empty();
     this.units = units;
     this.runtime = runtime;
     this.init = init;
@@ -362,7 +367,14 @@ final class OciStage1 implements Stage1 {
   public Exec exec(ContainerPlan container, ExecPlan process) {
     String name = "exec-" + nextExec.getAndIncrement();
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
-    return OciExec.open(runtime, container, name, spec.process(container, process), cgroup, json);
+    return OciExec.open(
+        runtime,
+        container,
+        name,
+        spec.process(container, process),
+        process.terminal(),
+        cgroup,
+        json);
   }
 
   @Override
@@ -422,7 +434,9 @@ final class OciStage1 implements Stage1 {
 
   /** The connection to systemd is the server's, who closes it. */
   @Override
-  public void close() {}
+  public void close() {
+    orphans.ifPresent(Orphans::close);
+  }
 
   private static void directory(Path path) {
     try {
