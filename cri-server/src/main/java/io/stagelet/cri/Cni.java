@@ -26,7 +26,9 @@ import org.jspecify.annotations.Nullable;
  * for it.
  */
 final class Cni {
-  private static final String INTERFACE = "eth0";
+  /** The pod's interface that CNI makes. */
+  static final String INTERFACE = "eth0";
+
   private static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
 
   private final Path configurationDirectory;

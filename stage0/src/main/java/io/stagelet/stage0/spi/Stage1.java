@@ -3,6 +3,7 @@ package io.stagelet.stage0.spi;
 import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.StageletException;
+import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntConsumer;
@@ -29,6 +30,15 @@ public interface Stage1 extends AutoCloseable {
 
   /** The unit in which the container lives. */
   String unitOf(ContainerPlan container);
+
+  /**
+   * The directory of the container's control group, below {@code /sys/fs/cgroup}: what all its
+   * processes use, and nothing else, is accounted there while it runs. Known from the plan alone,
+   * without a question to anybody, and the same all its life: the server reads the group's files
+   * for every container each time kubelet asks for statistics. There need not be such a directory
+   * while the container does not run.
+   */
+  Path cgroup(ContainerPlan container);
 
   /**
    * Makes the sandbox: its namespaces, its unit. Afterwards {@link SandboxPlan#networkNamespace()},

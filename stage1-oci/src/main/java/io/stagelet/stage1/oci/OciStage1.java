@@ -44,6 +44,7 @@ import java.util.function.IntConsumer;
 /** Pods and containers as units, launched by an OCI runtime. */
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
 
   /**
    * How long the runtime may take until it hands a terminal over: as long as it may take at all.
@@ -89,6 +90,14 @@ final class OciStage1 implements Stage1 {
   @Override
   public String unitOf(ContainerPlan container) {
     return ContainerUnit.name(container).value();
+  }
+
+  /** What is delegated below it is accounted in it as well. */
+  @Override
+  public Path cgroup(ContainerPlan container) {
+    return CGROUPS
+        .resolve(UnitName.of(container.sandbox().slice()).sliceGroup())
+        .resolve(unitOf(container));
   }
 
   @Override
@@ -221,17 +230,10 @@ final class OciStage1 implements Stage1 {
     }
   }
 
-  /**
-   * A slice's name says where it sits: {@code a-b.slice} is {@code /a.slice/a-b.slice}
-   * (systemd.slice(5)).
-   */
+  /** From the root of the hierarchy, with a slash before it; empty for the root itself. */
   static String cgroupOf(String slice) {
-    StringBuilder path = new StringBuilder();
-    String stem = slice.substring(0, slice.length() - ".slice".length());
-    for (int dash = stem.indexOf('-'); dash >= 0; dash = stem.indexOf('-', dash + 1)) {
-      path.append('/').append(stem, 0, dash).append(".slice");
-    }
-    return path.append('/').append(slice).toString();
+    String group = UnitName.of(slice).sliceGroup();
+    return group.isEmpty() ? "" : "/" + group;
   }
 
   @Override
