@@ -144,16 +144,34 @@ final class Recovery {
     }
     Container container = new Container(record, sandbox);
     pods.add(container);
-    if (record.life() instanceof ContainerRecord.Running) {
-      boolean terminal = record.plan().process().terminal();
-      inputs.adopt(container.id().value(), terminal, descriptors);
-      relay.adopt(containers.output(container), descriptors);
-      container.stage1().endLostExecs(container.plan());
-      if (container.stage1().state(container.plan()) instanceof ContainerState.Running running) {
-        container.become(record.with(new ContainerRecord.Running(running.startedAt())));
-      } else {
-        containers.reconcile(container);
+    ContainerState state = container.stage1().state(container.plan());
+    boolean outputKept =
+        descriptors.keySet().stream().anyMatch(name -> name.contains(container.id().value()));
+    if (state instanceof ContainerState.Absent
+        && !outputKept
+        && !(record.life() instanceof ContainerRecord.Running)) {
+      return;
+    }
+    inputs.adopt(container.id().value(), record.plan().process().terminal(), descriptors);
+    relay.adopt(containers.output(container), descriptors);
+    switch (record.life()) {
+      case ContainerRecord.Created _ when state instanceof ContainerState.Absent ->
+          containers.notStarted(container);
+      case ContainerRecord.Created _ -> {
+        container.become(record.with(new ContainerRecord.Running(record.createdAt())));
+        resume(container, state);
       }
+      case ContainerRecord.Running _ -> resume(container, state);
+      case ContainerRecord.Exited exited -> containers.finish(container, exited);
+    }
+  }
+
+  private void resume(Container container, ContainerState state) {
+    container.stage1().endLostExecs(container.plan());
+    if (state instanceof ContainerState.Running running) {
+      container.become(container.record().with(new ContainerRecord.Running(running.startedAt())));
+    } else {
+      containers.reconcile(container);
     }
   }
 
