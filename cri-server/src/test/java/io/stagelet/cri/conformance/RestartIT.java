@@ -13,6 +13,8 @@ import io.stagelet.cri.v1.PodSandboxConfig;
 import io.stagelet.cri.v1.PodSandboxState;
 import io.stagelet.cri.v1.PodSandboxStatus;
 import io.stagelet.linux.Command;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -27,7 +29,7 @@ import org.junit.jupiter.api.Test;
 
 /** The server is killed with SIGKILL and started again: pods and containers do not mind. */
 class RestartIT extends ConformanceSuite {
-  private static final int MOMENTS = 3;
+  private static final int MOMENTS = 2;
 
   RestartIT(NodeUnderTest node) {
     super(node);
@@ -165,6 +167,36 @@ class RestartIT extends ConformanceSuite {
     pod.stop();
     pod.remove();
     assertThat(pods().known()).isEmpty();
+  }
+
+  @Test
+  void podsLiveOnWhileTheirRuntimeIsNotThere() throws IOException {
+    TestPod pod = pods().run();
+    String seconds = NodeProcesses.markedSleep();
+    TestContainer container = pod.container().shell("exec sleep " + seconds).start();
+    List<Long> process = container.awaitSleeping(seconds);
+    String configuration = Files.readString(server().configuration());
+
+    server().kill();
+    try {
+      Files.writeString(
+          server().configuration(),
+          configuration.replaceAll(
+              "(?<=\\[handlers\\.%s]\nstage1 = \"oci\"\nruntime = \")[^\"]*"
+                  .formatted(node().handler().name()),
+              "/nonexistent/runtime"));
+      startAgain();
+      assertThat(pods().known()).isEmpty();
+      assertThat(NodeProcesses.sleeping(seconds)).isEqualTo(process);
+      server().kill();
+    } finally {
+      Files.writeString(server().configuration(), configuration);
+    }
+    startAgain();
+
+    assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
+    assertThat(container.execText("echo", "hello")).isEqualTo("hello");
+    assertThat(NodeProcesses.sleeping(seconds)).isEqualTo(process);
   }
 
   @RepeatedTest(MOMENTS)

@@ -195,6 +195,11 @@ final class StageletRuntime implements RuntimeUnderTest {
     }
   }
 
+  /** The file that it is configured by when it starts. */
+  Path configuration() {
+    return state.resolve("stagelet.toml");
+  }
+
   /** Where its CNI configuration is. */
   Path networks() {
     return state.resolve("net.d");
