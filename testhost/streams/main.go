@@ -5,6 +5,7 @@
 //	streams [options] transfer CONTAINER BYTES      through "cat" in the container, both ways at once; every byte is compared
 //	streams [options] forward POD PORT BYTES        the same through a port of the pod where an echo server listens
 //	streams [options] latency CONTAINER COUNT       "true", one after the other; prints the median in milliseconds
+//	streams [options] probe CONTAINER COUNT         ExecSync of "true", one after the other; prints the median in milliseconds
 //	streams [options] churn CONTAINER POD PORT COUNT sessions of every kind, opened and dropped at random, 50 at a time
 //
 // Results are printed as NAME=VALUE.
@@ -88,6 +89,8 @@ func run(arguments []string) (int, error) {
 		return 0, forward(cri, target, int(number(2)), number(3))
 	case "latency":
 		return 0, latency(cri, target, int(number(2)))
+	case "probe":
+		return 0, probe(cri, target, int(number(2)))
 	case "churn":
 		if len(arguments) < 5 {
 			return 2, errors.New("churn CONTAINER POD PORT COUNT")
@@ -341,6 +344,24 @@ func latency(cri runtimeapi.RuntimeServiceClient, container string, count int) e
 	}
 	sort.Slice(taken, func(i, j int) bool { return taken[i] < taken[j] })
 	fmt.Printf("exec_ms=%.2f\n", float64(taken[len(taken)/2].Microseconds())/1000)
+	return nil
+}
+
+func probe(cri runtimeapi.RuntimeServiceClient, container string, count int) error {
+	var taken []time.Duration
+	for range count {
+		began := time.Now()
+		response, err := cri.ExecSync(context.Background(), &runtimeapi.ExecSyncRequest{ContainerId: container, Cmd: []string{"true"}, Timeout: 10})
+		if err != nil {
+			return err
+		}
+		if response.GetExitCode() != 0 {
+			return fmt.Errorf("true ended with %d", response.GetExitCode())
+		}
+		taken = append(taken, time.Since(began))
+	}
+	sort.Slice(taken, func(i, j int) bool { return taken[i] < taken[j] })
+	fmt.Printf("probe_ms=%.2f\n", float64(taken[len(taken)/2].Microseconds())/1000)
 	return nil
 }
 

@@ -28,7 +28,9 @@ import org.jspecify.annotations.Nullable;
  * for it.
  */
 final class Cni {
-  private static final String INTERFACE = "eth0";
+  /** The pod's interface that CNI makes. */
+  static final String INTERFACE = "eth0";
+
   private static final int LONGEST_QUOTE = 400;
   private static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
 

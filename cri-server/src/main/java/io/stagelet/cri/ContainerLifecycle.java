@@ -67,6 +67,7 @@ final class ContainerLifecycle {
   private final SandboxFiles files;
   private final Ids ids;
   private final Clock clock;
+  private final LifeEvents events;
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
   ContainerLifecycle(
@@ -80,7 +81,8 @@ final class ContainerLifecycle {
       ContainerPlanner planner,
       SandboxFiles files,
       Ids ids,
-      Clock clock) {
+      Clock clock,
+      LifeEvents events) {
     this.configuration = configuration;
     this.pods = pods;
     this.records = records;
@@ -92,6 +94,7 @@ final class ContainerLifecycle {
     this.files = files;
     this.ids = ids;
     this.clock = clock;
+    this.events = events;
   }
 
   /**
@@ -158,6 +161,7 @@ final class ContainerLifecycle {
       records.store(record);
       Container container = new Container(record, sandbox);
       pods.add(container);
+      events.tell(LifeEvents.Kind.CREATED, container);
       undo.keep();
       Story.about(
           StoryFields.of(container),
@@ -283,6 +287,7 @@ final class ContainerLifecycle {
                       StageletException.reason(failure),
                       Optional.empty(),
                       clock.instant())));
+      events.tell(LifeEvents.Kind.STOPPED, container);
       throw failure;
     } catch (RuntimeException failure) {
       inputs.forget(id);
@@ -294,6 +299,7 @@ final class ContainerLifecycle {
       // not worth a write: after a restart systemd tells it again
       container.become(container.record().with(new ContainerRecord.Running(running.startedAt())));
     }
+    events.tell(LifeEvents.Kind.STARTED, container);
     StoryEvent.CONTAINER_RUNS.on(LOG).log("container {} runs as {}", plan.name(), container.unit());
   }
 
@@ -400,7 +406,10 @@ final class ContainerLifecycle {
         container.sandbox(),
         () -> {
           discard(container.plan(), container.stage1()::removeContainer);
-          pods.remove(container);
+          if (pods.containerByUnit(container.unit()).isPresent()) {
+            pods.remove(container);
+            events.tell(LifeEvents.Kind.DELETED, container);
+          }
           return container;
         });
     StoryEvent.CONTAINER_REMOVED.on(LOG).log("container {} is removed", container.plan().name());
@@ -470,6 +479,7 @@ final class ContainerLifecycle {
               container.id().shortened());
     }
     container.become(container.record().with(exited));
+    events.tell(LifeEvents.Kind.STOPPED, container);
     StoryEvent event =
         exited.reason().equals("OOMKilled")
             ? StoryEvent.CONTAINER_OUT_OF_MEMORY

@@ -101,6 +101,8 @@ final class CriServer implements AutoCloseable {
     SandboxFiles files = new SandboxFiles(records);
     Cni cni =
         new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
+    LifeEvents events = new LifeEvents(pods, clock);
+    Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
     AppArmor appArmor = new AppArmor();
     appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
@@ -116,7 +118,8 @@ final class CriServer implements AutoCloseable {
                 new Capabilities(capabilityBound()), new SeccompDefault(machine()), appArmor),
             files,
             ids,
-            clock);
+            clock,
+            events);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
             configuration,
@@ -128,14 +131,14 @@ final class CriServer implements AutoCloseable {
             containers,
             ids,
             clock,
-            images.rootFilesystems().mapsIds());
+            images.rootFilesystems().mapsIds(),
+            events);
     Recovery recovery =
         new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
-    return part(
-        "the listener",
+    Listener listening =
         new Listener(
             configuration.socket(),
             new CallStory(pods),
@@ -149,8 +152,14 @@ final class CriServer implements AutoCloseable {
                     new ExecSync(streams),
                     new Streaming(streams, relay, inputs),
                     relay,
-                    cni),
-                new ImageRpc(images, store, clock))));
+                    cni,
+                    statistics,
+                    events),
+                new ImageRpc(images, store, clock)));
+    part("the listener", listening);
+    // before the listener, which waits for the calls that are under way
+    part("the events", events);
+    return listening;
   }
 
   /** Serves until it is closed. */

@@ -24,7 +24,8 @@ final class GrpcErrors {
     observer.onCompleted();
   }
 
-  private static StatusRuntimeException status(String call, Throwable failure) {
+  /** The status of a failure. */
+  static StatusRuntimeException status(String call, Throwable failure) {
     if (failure instanceof StageletException known) {
       return of(known.code())
           .withDescription(StageletException.reason(known))

@@ -315,7 +315,7 @@ final class ProtoContainer {
         .build();
   }
 
-  private static ContainerMetadata metadata(ContainerRecord container) {
+  static ContainerMetadata metadata(ContainerRecord container) {
     return ContainerMetadata.newBuilder()
         .setName(container.plan().name())
         .setAttempt(container.attempt())

@@ -216,7 +216,7 @@ final class ProtoSandbox {
         Math.multiplyExact(instant.getEpochSecond(), 1_000_000_000L), instant.getNano());
   }
 
-  private static PodSandboxMetadata metadata(SandboxRecord.PodKey key) {
+  static PodSandboxMetadata metadata(SandboxRecord.PodKey key) {
     return PodSandboxMetadata.newBuilder()
         .setName(key.name())
         .setNamespace(key.namespace())

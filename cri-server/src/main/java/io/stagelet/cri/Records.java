@@ -60,6 +60,11 @@ final class Records {
     }
   }
 
+  /** Where the containers' directories are. */
+  Path containers() {
+    return containers;
+  }
+
   Path directory(SandboxId id) {
     return sandboxes.resolve(id.value());
   }

@@ -38,7 +38,6 @@ import io.stagelet.cri.v1.RuntimeConfigResponse;
 import io.stagelet.cri.v1.RuntimeFeatures;
 import io.stagelet.cri.v1.RuntimeHandler;
 import io.stagelet.cri.v1.RuntimeHandlerFeatures;
-import io.stagelet.cri.v1.RuntimeServiceGrpc;
 import io.stagelet.cri.v1.RuntimeStatus;
 import io.stagelet.cri.v1.StartContainerRequest;
 import io.stagelet.cri.v1.StartContainerResponse;
@@ -68,7 +67,7 @@ import java.util.Optional;
  * CRI's RuntimeService. Calls that are not built yet are left to the generated base, which answers
  * UNIMPLEMENTED and names them.
  */
-final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
+final class RuntimeRpc extends StatisticsRpc {
   /**
    * kubelet's own version of the API, which it has compared with since 2016 (not the package's v1).
    */
@@ -95,7 +94,10 @@ final class RuntimeRpc extends RuntimeServiceGrpc.RuntimeServiceImplBase {
       ExecSync execSync,
       Streaming streaming,
       Relay relay,
-      Cni cni) {
+      Cni cni,
+      Statistics statistics,
+      LifeEvents events) {
+    super(pods, statistics, events);
     this.version = version;
     this.handlers = handlers;
     this.pods = pods;

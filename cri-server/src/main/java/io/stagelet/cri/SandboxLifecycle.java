@@ -19,7 +19,10 @@ import org.slf4j.LoggerFactory;
 /** Runs, stops and removes sandboxes. */
 final class SandboxLifecycle {
   private static final Logger LOG = LoggerFactory.getLogger(SandboxLifecycle.class);
-  private static final String DEFAULT_SLICE = "stagelet.slice";
+
+  /** Where pods are for which no slice was named. */
+  static final String DEFAULT_SLICE = "stagelet.slice";
+
   private static final long SHM_SIZE = 64L << 20;
 
   private final Configuration configuration;
@@ -32,6 +35,7 @@ final class SandboxLifecycle {
   private final Ids ids;
   private final Clock clock;
   private final boolean mapsIds;
+  private final LifeEvents events;
   private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
 
   SandboxLifecycle(
@@ -44,7 +48,8 @@ final class SandboxLifecycle {
       ContainerLifecycle containers,
       Ids ids,
       Clock clock,
-      boolean mapsIds) {
+      boolean mapsIds,
+      LifeEvents events) {
     this.configuration = configuration;
     this.handlers = handlers;
     this.pods = pods;
@@ -55,6 +60,7 @@ final class SandboxLifecycle {
     this.ids = ids;
     this.clock = clock;
     this.mapsIds = mapsIds;
+    this.events = events;
   }
 
   /**
@@ -121,6 +127,8 @@ final class SandboxLifecycle {
       records.store(record);
       sandbox.become(record);
       pods.add(sandbox);
+      events.tell(LifeEvents.Kind.CREATED, sandbox);
+      events.tell(LifeEvents.Kind.STARTED, sandbox);
       undo.keep();
     }
     StoryEvent.SANDBOX_READY
@@ -160,7 +168,10 @@ final class SandboxLifecycle {
     sandbox.lock().lock();
     try {
       forget(sandbox.record());
-      pods.remove(sandbox);
+      if (pods.sandboxByUnit(sandbox.unit()).isPresent()) {
+        pods.remove(sandbox);
+        events.tell(LifeEvents.Kind.DELETED, sandbox);
+      }
     } finally {
       sandbox.lock().unlock();
     }
@@ -214,8 +225,12 @@ final class SandboxLifecycle {
   }
 
   private void become(Sandbox sandbox, SandboxRecord record) {
+    boolean wasUp = sandbox.record().phase() == SandboxRecord.Phase.READY;
     records.store(record);
     sandbox.become(record);
+    if (wasUp && record.phase() == SandboxRecord.Phase.NOT_READY) {
+      events.tell(LifeEvents.Kind.STOPPED, sandbox);
+    }
   }
 
   private void forget(SandboxRecord record) {

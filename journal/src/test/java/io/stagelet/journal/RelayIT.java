@@ -202,7 +202,12 @@ class RelayIT {
       other.open(output);
       Files.writeString(output.stdoutFifo(), "apart\n");
       assertThat(other.finish(id, Duration.ofSeconds(20))).isTrue();
-      Command.of("journalctl", namespace.journalctlOption(), "--sync").runChecked();
+      // its journald is only started by the entry, and answers when it is up
+      await()
+          .atMost(LONG)
+          .until(() ->
+              Command.of("journalctl", namespace.journalctlOption(), "--sync").run().exitCode()
+                  == 0);
       assertThat(
               journalctl(namespace.journalctlOption(), "--output=cat", "CONTAINER_ID_FULL=" + id))
           .containsExactly("apart");

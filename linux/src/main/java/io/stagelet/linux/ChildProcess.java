@@ -55,6 +55,7 @@ public final class ChildProcess implements AutoCloseable {
   private static final int P_PIDFD = 3;
   private static final int WNOHANG = 1;
   private static final int WEXITED = 4;
+  private static final int WNOWAIT = 0x01000000;
   private static final int SIGKILL = 9;
   private static final int SIGCHLD = 17;
   private static final int FIRST_OTHER = 3;
@@ -175,6 +176,37 @@ public final class ChildProcess implements AutoCloseable {
         int _ = (int) ACTIONS_DESTROY.invokeExact(actions);
         int _ = (int) ATTRIBUTES_DESTROY.invokeExact(attributes);
       }
+    } catch (Throwable failure) {
+      throw passOn(failure);
+    }
+  }
+
+  /**
+   * A child of this process that another program has started and left behind ({@link Orphans}).
+   *
+   * @throws StageletException {@code NOT_FOUND} when this process has no such child, or has reaped
+   *     it
+   */
+  public static ChildProcess adopted(int pid) {
+    try (Arena arena = Arena.ofConfined();
+        CleanupStack undo = new CleanupStack()) {
+      int pidfd = watch(arena, pid);
+      undo.push("close a pidfd", () -> Descriptors.close(pidfd));
+      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment info = arena.allocate(SIGINFO_BYTES, 8);
+      int result =
+          (int) WAITID.invokeExact(errno, P_PIDFD, pidfd, info, WEXITED | WNOHANG | WNOWAIT);
+      if (result < 0) {
+        throw new SystemCallException("waitid", "process " + pid, Libc.errno(errno));
+      }
+      undo.keep();
+      return new ChildProcess(pid, pidfd);
+    } catch (SystemCallException failure) {
+      throw new StageletException(
+          ErrorCode.NOT_FOUND,
+          "process %d is no child of this process (%s)"
+              .formatted(pid, StageletException.reason(failure)),
+          failure);
     } catch (Throwable failure) {
       throw passOn(failure);
     }

@@ -91,6 +91,28 @@ public record UnitName(String value) implements Comparable<UnitName> {
     return value.substring(value.lastIndexOf('.') + 1);
   }
 
+  /**
+   * Where a slice's control group is, relative to the root of the hierarchy: a slice's name says in
+   * which others it sits, {@code a-b.slice} in {@code a.slice} (systemd.slice(5)). Empty for the
+   * root slice.
+   *
+   * @throws IllegalStateException when this is no slice
+   */
+  public String sliceGroup() {
+    if (!suffix().equals("slice")) {
+      throw new IllegalStateException(value + " is not a slice");
+    }
+    String stem = stem();
+    if (stem.equals("-")) {
+      return "";
+    }
+    StringBuilder path = new StringBuilder();
+    for (int dash = stem.indexOf('-'); dash >= 0; dash = stem.indexOf('-', dash + 1)) {
+      path.append(stem, 0, dash).append(".slice/");
+    }
+    return path.append(value).toString();
+  }
+
   @Override
   public int compareTo(UnitName other) {
     return value.compareTo(other.value);

@@ -107,4 +107,13 @@ class UnitNameTest {
     assertThat(UnitName.of("ctr-a1.service").busLabel()).isEqualTo("ctr_2da1_2eservice");
     assertThat(UnitName.of("1a.service").busLabel()).isEqualTo("_31a_2eservice");
   }
+
+  @Test
+  void aSlicesNameSaysInWhichSlicesItsGroupSits() {
+    assertThat(UnitName.of("a-b-c.slice").sliceGroup()).isEqualTo("a.slice/a-b.slice/a-b-c.slice");
+    assertThat(UnitName.of("a.slice").sliceGroup()).isEqualTo("a.slice");
+    assertThat(UnitName.of("-.slice").sliceGroup()).isEmpty();
+    assertThatThrownBy(() -> UnitName.of("a.service").sliceGroup())
+        .isInstanceOf(IllegalStateException.class);
+  }
 }

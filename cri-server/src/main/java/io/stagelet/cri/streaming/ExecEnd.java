@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A process that joins a container for a client. One process of the stage1 is started, and nothing
- * besides: its pipes, or its terminal, and its end are watched by the session's own loop.
+ * besides: its pipes, or its terminal, and its end are watched by the session's own loop. A command
+ * that leaves its process ({@link Stage1.Exec#leavesProcess}) is followed by that.
  *
  * <pre>
  *   start: the stage1 is asked ─▶ started ─▶ its process ends ─▶ its outputs are read to their end ─▶ finish
@@ -65,6 +66,15 @@ public final class ExecEnd implements HostEnd {
   private @Nullable Started started;
   private @Nullable LoopDescriptor terminal;
   private @Nullable Size size;
+
+  /** Whose end is awaited: the command's, or that of the process which it has left. */
+  private @Nullable ChildProcess process;
+
+  private @Nullable LoopDescriptor processEnd;
+
+  /** Why what the command has left is not known. */
+  private @Nullable String lost;
+
   private int outputsOpen;
   private OptionalInt exitCode = OptionalInt.empty();
   private boolean gone;
@@ -176,8 +186,6 @@ public final class ExecEnd implements HostEnd {
 
   private void started(Started all) {
     started = all;
-    LoopDescriptor end = new LoopDescriptor(all.child().pidfd(), this::looksEnded, () -> {});
-    descriptors.add(end);
     if (wish.terminal()) {
       LoopDescriptor master =
           new LoopDescriptor(all.input(), () -> pump(Output.STDOUT), input::drain);
@@ -200,10 +208,24 @@ public final class ExecEnd implements HostEnd {
             pipe.register(loop);
           });
     }
-    end.register(loop);
+    watch(all.child());
     if (gone) {
       killAll(all);
     }
+  }
+
+  private void watch(ChildProcess child) {
+    LoopDescriptor end = new LoopDescriptor(child.pidfd(), this::looksEnded, () -> {});
+    process = child;
+    processEnd = end;
+    end.register(loop);
+  }
+
+  private void closeProcess() {
+    if (processEnd != null) {
+      processEnd.close();
+    }
+    process = null;
   }
 
   private void add(Output output, LoopDescriptor source) {
@@ -246,13 +268,42 @@ public final class ExecEnd implements HostEnd {
 
   private void looksEnded() {
     Started all = started;
-    if (all == null || exitCode.isPresent()) {
+    ChildProcess child = process;
+    if (all == null || child == null) {
       return;
     }
-    exitCode = all.child().exitCode();
-    if (exitCode.isEmpty()) {
+    OptionalInt code = child.exitCode();
+    if (code.isEmpty()) {
       return;
     }
+    closeProcess();
+    if (child == all.child() && all.exec().leavesProcess() && code.getAsInt() == 0) {
+      takeOver(all);
+    } else {
+      ended(code.getAsInt());
+    }
+  }
+
+  private void takeOver(Started all) {
+    blocking.execute(() -> {
+      try {
+        ChildProcess left = all.exec().process();
+        loop.execute(() -> watch(left));
+      } catch (RuntimeException failure) {
+        if (!(failure instanceof StageletException)) {
+          LOG.error("what an exec has started was not found", failure);
+        }
+        loop.execute(() -> {
+          lost = StageletException.reason(failure);
+          killAll(all);
+          ended(-1);
+        });
+      }
+    });
+  }
+
+  private void ended(int code) {
+    exitCode = OptionalInt.of(code);
     input.drop();
     if (gone) {
       lastCall();
@@ -275,9 +326,11 @@ public final class ExecEnd implements HostEnd {
     input.drop();
     descriptors.forEach(LoopDescriptor::close);
     int code = exitCode.getAsInt();
-    boolean killAgain = gone;
+    boolean killAgain = gone || lost != null;
+    String reason = lost;
     blocking.execute(() -> {
-      Ending ending = closed(all.exec(), code, killAgain);
+      Ending closed = closed(all.exec(), code, killAgain);
+      Ending ending = reason == null ? closed : new Ending.Failed(reason);
       loop.execute(() -> client().finish(ending));
     });
   }

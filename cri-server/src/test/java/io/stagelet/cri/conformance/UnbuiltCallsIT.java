@@ -44,7 +44,24 @@ class UnbuiltCallsIT extends ConformanceSuite {
           "Exec",
           "Attach",
           "PortForward",
-          "ReopenContainerLog");
+          "UpdateContainerResources",
+          "UpdatePodSandboxResources",
+          "ReopenContainerLog",
+          "ContainerStats",
+          "ListContainerStats",
+          "StreamContainerStats",
+          "PodSandboxStats",
+          "ListPodSandboxStats",
+          "StreamPodSandboxStats",
+          "ListMetricDescriptors",
+          "ListPodSandboxMetrics",
+          "StreamPodSandboxMetrics",
+          "StreamPodSandboxes",
+          "StreamContainers",
+          "StreamImages",
+          "ImageFsInfo",
+          "UpdateRuntimeConfig",
+          "GetContainerEvents");
 
   UnbuiltCallsIT(NodeUnderTest node) {
     super(node);

@@ -4,7 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.Command;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.Orphans;
+import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.Stage1;
 import java.io.IOException;
 import java.io.InputStream;
@@ -14,6 +18,8 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.util.List;
@@ -21,9 +27,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -71,7 +79,60 @@ final class StreamingServerTest {
     }
   }
 
+  /** One whose command leaves its process behind, and may die before it says which. */
+  private final class LeavingExec implements Stage1.Exec {
+    private final Path pid;
+    private final Command command;
+
+    LeavingExec(Path directory, String script, boolean tells) {
+      pid = directory.resolve("pid");
+      command =
+          Command.of(
+              "/bin/sh",
+              "-c",
+              "exec 3<&0; (exec <&3 3<&-; sleep 0.1; %s) & %s"
+                  .formatted(script, tells ? "echo $! > " + pid : "exit 0"));
+      open.incrementAndGet();
+    }
+
+    @Override
+    public Command command() {
+      return command;
+    }
+
+    @Override
+    public boolean leavesProcess() {
+      return true;
+    }
+
+    @Override
+    public ChildProcess process() {
+      try {
+        return ChildProcess.adopted(Integer.parseInt(Files.readString(pid).strip()));
+      } catch (IOException failure) {
+        throw new StageletException(ErrorCode.INTERNAL, "nothing was left in " + pid, failure);
+      }
+    }
+
+    @Override
+    public Optional<String> refusal() {
+      return Optional.empty();
+    }
+
+    @Override
+    public void kill() {}
+
+    @Override
+    public void close() {
+      open.decrementAndGet();
+    }
+  }
+
   private String url(String script, CommandClient.Wish wish) {
+    return url(() -> new LocalExec(script), wish);
+  }
+
+  private String url(Supplier<Stage1.Exec> exec, CommandClient.Wish wish) {
     return server.url(
         new StreamRequest.CommandSession(
             "exec",
@@ -83,7 +144,7 @@ final class StreamingServerTest {
                 new ExecEnd(
                     loop,
                     server.blocking(),
-                    () -> new LocalExec(script),
+                    exec,
                     new ExecEnd.Wish(
                         wish.stdin(), wish.stdout(), wish.stderr(), wish.terminal()))));
   }
@@ -146,6 +207,40 @@ final class StreamingServerTest {
       assertThat(ProcessHandle.of(pid)).isPresent();
     }
     await().until(() -> ProcessHandle.of(pid).isEmpty());
+    await().until(() -> open.get() == 0);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aProcessThatItsCommandLeavesIsTakenOver(
+      CommandClient.Protocol protocol, @TempDir Path directory) {
+    try (Orphans _ = Orphans.adopt();
+        CommandClient client =
+            CommandClient.open(
+                protocol,
+                url(
+                    () ->
+                        new LeavingExec(
+                            directory, "read line; sleep 20 & echo got $line; exit 6", true),
+                    ALL),
+                ALL)) {
+      client.input("it\n".getBytes(StandardCharsets.UTF_8));
+      assertThat(client.exitCode()).isEqualTo(6);
+      assertThat(client.text(1)).isEqualTo("got it\n");
+    }
+    await().until(() -> open.get() == 0);
+  }
+
+  @Test
+  void aProcessThatIsNotFoundAfterItsCommandIsAFailure(@TempDir Path directory) {
+    try (Orphans _ = Orphans.adopt();
+        CommandClient client =
+            CommandClient.open(
+                CommandClient.Protocol.WEBSOCKET_5,
+                url(() -> new LeavingExec(directory, "true", false), ALL),
+                ALL)) {
+      assertThat(client.status().toString()).contains("nothing was left in");
+    }
     await().until(() -> open.get() == 0);
   }
 

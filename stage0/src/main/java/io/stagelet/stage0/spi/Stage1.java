@@ -1,7 +1,9 @@
 package io.stagelet.stage0.spi;
 
+import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.StageletException;
+import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntConsumer;
@@ -28,6 +30,15 @@ public interface Stage1 extends AutoCloseable {
 
   /** The unit in which the container lives. */
   String unitOf(ContainerPlan container);
+
+  /**
+   * The directory of the container's control group, below {@code /sys/fs/cgroup}: what all its
+   * processes use, and nothing else, is accounted there while it runs. Known from the plan alone,
+   * without a question to anybody, and the same all its life: the server reads the group's files
+   * for every container each time kubelet asks for statistics. There need not be such a directory
+   * while the container does not run.
+   */
+  Path cgroup(ContainerPlan container);
 
   /**
    * Makes the sandbox: its namespaces, its unit. Afterwards {@link SandboxPlan#networkNamespace()},
@@ -84,9 +95,9 @@ public interface Stage1 extends AutoCloseable {
   ContainerState state(ContainerPlan container);
 
   /**
-   * The command that runs a process in the container and passes its streams and exit code on. One
-   * with a terminal is given one for all its streams, and passes this one's size on as well, also
-   * when it changes ({@code SIGWINCH}).
+   * The command that runs a process in the container and passes its streams and exit code on, or
+   * leaves it ({@link Exec#leavesProcess}). One with a terminal is given one for all its streams,
+   * and passes this one's size on as well, also when it changes ({@code SIGWINCH}).
    *
    * @throws StageletException {@code INVALID_ARGUMENT} when the process cannot be planned
    */
@@ -130,6 +141,23 @@ public interface Stage1 extends AutoCloseable {
   interface Exec extends AutoCloseable {
     /** Runs the process; give it a deadline and an input before. */
     Command command();
+
+    /**
+     * Whether the command ends as soon as the process runs, and leaves it to this process as its
+     * child; else the command's end is the process's.
+     */
+    default boolean leavesProcess() {
+      return false;
+    }
+
+    /**
+     * What the command has left, after it has ended with 0; the caller reaps and closes it.
+     *
+     * @throws StageletException when there is nothing
+     */
+    default ChildProcess process() {
+      throw new IllegalStateException("the command's end is the process's");
+    }
 
     /**
      * After the command has run: why the process could not be run at all, in words; empty when it

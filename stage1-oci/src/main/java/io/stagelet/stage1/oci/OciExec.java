@@ -1,6 +1,7 @@
 package io.stagelet.stage1.oci;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -14,6 +15,8 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +24,12 @@ import org.slf4j.LoggerFactory;
 /**
  * A process that joins a container, in a cgroup of its own below the container's: so that it has
  * all the container's limits, and can be killed with everything it started.
+ *
+ * <p>Where the runtime would stand between the process and its streams (runc does: it does not end
+ * before everybody who holds them has), it is told to leave the process behind, with the streams as
+ * they are. The process then is a child of this one, which asks the kernel how it ended. That the
+ * command has ended with 0 says that there is one; it stays there, as a zombie at the least, until
+ * it is asked for.
  */
 final class OciExec implements Stage1.Exec {
   private static final Logger LOG = LoggerFactory.getLogger(OciExec.class);
@@ -31,21 +40,32 @@ final class OciExec implements Stage1.Exec {
   private final Command command;
   private final Path process;
   private final Path log;
+  private final Path pid;
   private final Path cgroup;
+  private final boolean leavesProcess;
   private final ObjectMapper json;
   private volatile boolean killed;
 
-  private OciExec(Command command, Path process, Path log, Path cgroup, ObjectMapper json) {
+  private OciExec(
+      Command command,
+      Path directory,
+      String name,
+      Path cgroup,
+      boolean leavesProcess,
+      ObjectMapper json) {
     this.command = command;
-    this.process = process;
-    this.log = log;
+    this.process = directory.resolve(name + ".json");
+    this.log = directory.resolve(name + ".log");
+    this.pid = directory.resolve(name + ".pid");
     this.cgroup = cgroup;
+    this.leavesProcess = leavesProcess;
     this.json = json;
   }
 
   /**
    * Writes the process and makes its cgroup.
    *
+   * @param terminal whether the process gets one
    * @param unitCgroup the cgroup of the container's unit
    */
   static OciExec open(
@@ -53,19 +73,27 @@ final class OciExec implements Stage1.Exec {
       ContainerPlan container,
       String name,
       byte[] processJson,
+      boolean terminal,
       String unitCgroup,
       ObjectMapper json) {
     Path process = container.directory().resolve(name + ".json");
     Path log = container.directory().resolve(name + ".log");
+    Path pid = container.directory().resolve(name + ".pid");
     Path cgroup = CGROUPS.resolve(unitCgroup.substring(1)).resolve(name);
     OciStage1.write(process, processJson);
+    boolean leavesProcess = runtime.copiesStreams() && !terminal;
+    List<String> options = new ArrayList<>(List.of("--process", process.toString()));
+    if (leavesProcess) {
+      options.addAll(List.of("--detach", "--pid-file", pid.toString()));
+    }
     OciExec exec =
         new OciExec(
             Command.of(
-                runtime.exec(log, cgroup, container.id().value(), "--process", process.toString())),
-            process,
-            log,
+                runtime.exec(log, cgroup, container.id().value(), options.toArray(String[]::new))),
+            container.directory(),
+            name,
             cgroup,
+            leavesProcess,
             json);
     try {
       Files.createDirectory(cgroup);
@@ -94,9 +122,10 @@ final class OciExec implements Stage1.Exec {
         try (OciExec lost =
             new OciExec(
                 Command.of("true"),
-                file,
-                container.directory().resolve(name + ".log"),
+                container.directory(),
+                name,
                 cgroup,
+                false,
                 new ObjectMapper())) {
           lost.kill();
         }
@@ -113,6 +142,24 @@ final class OciExec implements Stage1.Exec {
   @Override
   public Command command() {
     return command;
+  }
+
+  @Override
+  public boolean leavesProcess() {
+    return leavesProcess;
+  }
+
+  @Override
+  public ChildProcess process() {
+    try {
+      return ChildProcess.adopted(Integer.parseInt(Files.readString(pid).strip()));
+    } catch (IOException | NumberFormatException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "the OCI runtime did not say in %s which process it has started: %s"
+              .formatted(pid, StageletException.reason(failure)),
+          failure);
+    }
   }
 
   @Override
@@ -160,7 +207,7 @@ final class OciExec implements Stage1.Exec {
     if (killed) {
       awaitEnd();
     }
-    for (Path file : new Path[] {process, log, cgroup}) {
+    for (Path file : new Path[] {process, log, pid, cgroup}) {
       try {
         Files.deleteIfExists(file);
       } catch (DirectoryNotEmptyException left) {

@@ -72,6 +72,15 @@ record OciRuntime(Path binary, Path root, boolean crun, boolean mapsIds) {
     }
   }
 
+  /**
+   * Whether it copies the streams of a process that it waits for through pipes of its own, so that
+   * it waits for everybody who holds them: a process left behind would hold its end back. crun
+   * hands its own streams on.
+   */
+  boolean copiesStreams() {
+    return !crun;
+  }
+
   /** A command of it, which writes its complaints to {@code log}. */
   List<String> command(Path log, String... arguments) {
     List<String> command = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));

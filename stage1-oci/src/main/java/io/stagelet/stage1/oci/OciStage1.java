@@ -8,6 +8,7 @@ import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.Namespaces;
+import io.stagelet.linux.Orphans;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ContainerState;
@@ -43,6 +44,7 @@ import java.util.function.IntConsumer;
 /** Pods and containers as units, launched by an OCI runtime. */
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
 
   /**
    * How long the runtime may take until it hands a terminal over: as long as it may take at all.
@@ -61,7 +63,11 @@ final class OciStage1 implements Stage1 {
   /** Tells the files and cgroups of this process's execs from those an earlier one left. */
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
+  /** What execs leave to this process; empty where the runtime leaves none. */
+  private final Optional<Orphans> orphans;
+
   OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json) {
+    this.orphans = runtime.copiesStreams() ? Optional.of(Orphans.adopt()) : Optional.empty();
     this.units = units;
     this.runtime = runtime;
     this.init = init;
@@ -84,6 +90,14 @@ final class OciStage1 implements Stage1 {
   @Override
   public String unitOf(ContainerPlan container) {
     return ContainerUnit.name(container).value();
+  }
+
+  /** What is delegated below it is accounted in it as well. */
+  @Override
+  public Path cgroup(ContainerPlan container) {
+    return CGROUPS
+        .resolve(UnitName.of(container.sandbox().slice()).sliceGroup())
+        .resolve(unitOf(container));
   }
 
   @Override
@@ -216,17 +230,10 @@ final class OciStage1 implements Stage1 {
     }
   }
 
-  /**
-   * A slice's name says where it sits: {@code a-b.slice} is {@code /a.slice/a-b.slice}
-   * (systemd.slice(5)).
-   */
+  /** From the root of the hierarchy, with a slash before it; empty for the root itself. */
   static String cgroupOf(String slice) {
-    StringBuilder path = new StringBuilder();
-    String stem = slice.substring(0, slice.length() - ".slice".length());
-    for (int dash = stem.indexOf('-'); dash >= 0; dash = stem.indexOf('-', dash + 1)) {
-      path.append('/').append(stem, 0, dash).append(".slice");
-    }
-    return path.append('/').append(slice).toString();
+    String group = UnitName.of(slice).sliceGroup();
+    return group.isEmpty() ? "" : "/" + group;
   }
 
   @Override
@@ -360,7 +367,14 @@ final class OciStage1 implements Stage1 {
   public Exec exec(ContainerPlan container, ExecPlan process) {
     String name = "exec-" + nextExec.getAndIncrement();
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
-    return OciExec.open(runtime, container, name, spec.process(container, process), cgroup, json);
+    return OciExec.open(
+        runtime,
+        container,
+        name,
+        spec.process(container, process),
+        process.terminal(),
+        cgroup,
+        json);
   }
 
   @Override
@@ -420,7 +434,9 @@ final class OciStage1 implements Stage1 {
 
   /** The connection to systemd is the server's, who closes it. */
   @Override
-  public void close() {}
+  public void close() {
+    orphans.ifPresent(Orphans::close);
+  }
 
   private static void directory(Path path) {
     try {
