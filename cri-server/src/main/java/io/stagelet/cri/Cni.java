@@ -6,7 +6,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.StageletException;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +31,7 @@ final class Cni {
   /** The pod's interface that CNI makes. */
   static final String INTERFACE = "eth0";
 
+  private static final int LONGEST_QUOTE = 400;
   private static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
 
   private final Path configurationDirectory;
@@ -161,7 +164,29 @@ final class Cni {
           "CNI plugin %s failed in %s for pod %s (network %s): %s"
               .formatted(type, verb, target.pod(), network.name(), complaint(outcome)));
     }
-    return verb.equals("ADD") ? parsed(outcome.text()) : null;
+    if (!verb.equals("ADD")) {
+      return null;
+    }
+    try {
+      return parsed(outcome.text());
+    } catch (StageletException failure) {
+      throw new StageletException(
+          failure.code(),
+          "CNI plugin %s answered %s for pod %s (network %s) with \"%s\": %s"
+              .formatted(
+                  type,
+                  verb,
+                  target.pod(),
+                  network.name(),
+                  quoted(outcome.text()),
+                  StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  private static String quoted(String answer) {
+    String line = answer.strip().replaceAll("\\s+", " ");
+    return line.length() <= LONGEST_QUOTE ? line : line.substring(0, LONGEST_QUOTE) + "…";
   }
 
   private Map<String, String> environment(String verb, Target target) {
@@ -172,7 +197,7 @@ final class Cni {
     // a namespace that is gone must not be named: DEL then works without it
     environment.put(
         "CNI_NETNS",
-        Files.exists(target.networkNamespace()) ? target.networkNamespace().toString() : "");
+        isNamespace(target.networkNamespace()) ? target.networkNamespace().toString() : "");
     environment.put("CNI_IFNAME", INTERFACE);
     environment.put(
         "CNI_ARGS",
@@ -181,6 +206,16 @@ final class Cni {
     environment.put(
         "CNI_PATH", String.join(":", binaryDirectories.stream().map(Path::toString).toList()));
     return environment;
+  }
+
+  /** When a pod's unit is stopped from outside, the file stays and the namespace on it goes. */
+  private static boolean isNamespace(Path pin) {
+    try {
+      Path real = pin.toRealPath();
+      return MountInfo.all().stream().anyMatch(mount -> mount.target().equals(real));
+    } catch (IOException gone) {
+      return false;
+    }
   }
 
   private Path binary(String type) {

@@ -268,8 +268,10 @@ final class ContainerLifecycle {
     }
     try {
       plan.stdin().ifPresent(fifo -> inputs.open(id, fifo));
-      become(container, container.record().with(new ContainerRecord.Running(clock.instant())));
+      // on disk only once it runs: after a crash in between, systemd says whether it was started
+      container.become(container.record().with(new ContainerRecord.Running(clock.instant())));
       container.stage1().startContainer(plan, master -> openTerminal(container, master));
+      storeOrStop(container);
       inputs.started(id);
     } catch (StartFailure failure) {
       inputs.forget(id);
@@ -299,6 +301,20 @@ final class ContainerLifecycle {
     }
     events.tell(LifeEvents.Kind.STARTED, container);
     StoryEvent.CONTAINER_RUNS.on(LOG).log("container {} runs as {}", plan.name(), container.unit());
+  }
+
+  /** What cannot be put on disk does not run on. */
+  private void storeOrStop(Container container) {
+    try {
+      records.store(container.record());
+    } catch (StageletException failure) {
+      try {
+        container.stage1().removeContainer(container.plan());
+      } catch (StageletException alsoFailed) {
+        failure.addSuppressed(alsoFailed);
+      }
+      throw failure;
+    }
   }
 
   private void openTerminal(Container container, int master) {
@@ -430,10 +446,29 @@ final class ContainerLifecycle {
         });
   }
 
+  /** Takes up again what a crash cut short after the end of a container was on disk. */
+  void finish(Container container, ContainerRecord.Exited exited) {
+    locked(
+        container.sandbox(),
+        () -> {
+          settle(container, exited);
+          return container;
+        });
+  }
+
+  /** Takes back what a crash left of a start before systemd had heard of it. */
+  void notStarted(Container container) {
+    inputs.forget(container.id().value());
+    relay.discard(container.id().value());
+  }
+
   /**
-   * The unit goes before the relay: what systemd runs after the container still opens its FIFOs.
+   * How it ended is on disk before its unit, which is the only other place that knows it, goes: a
+   * crash in between loses nothing. The unit goes before the relay: what systemd runs after the
+   * container still opens its FIFOs.
    */
   private void settle(Container container, ContainerRecord.Exited exited) {
+    records.store(container.record().with(exited));
     container.stage1().removeContainer(container.plan());
     inputs.forget(container.id().value());
     if (!relay.finish(container.id().value(), OUTPUT_GRACE)) {
@@ -443,7 +478,7 @@ final class ContainerLifecycle {
               "container {} has ended, but a process outside its cgroup holds its output open; what that says from now on is lost",
               container.id().shortened());
     }
-    become(container, container.record().with(exited));
+    container.become(container.record().with(exited));
     events.tell(LifeEvents.Kind.STOPPED, container);
     StoryEvent event =
         exited.reason().equals("OOMKilled")

@@ -5,18 +5,23 @@ import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
 import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.DurableFiles;
+import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerId;
+import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ContainerState;
 import io.stagelet.stage0.spi.SandboxId;
+import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Listener;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -42,6 +47,11 @@ final class Recovery {
   private final ContainerLifecycle containers;
   private final Relay relay;
   private final ContainerInputs inputs;
+
+  /** Those whose handler cannot be used now: nothing of theirs is cleaned away. */
+  private final List<SandboxPlan> sandboxesLeftAlone = new ArrayList<>();
+
+  private final List<ContainerPlan> containersLeftAlone = new ArrayList<>();
 
   Recovery(
       Configuration configuration,
@@ -74,7 +84,8 @@ final class Recovery {
     for (ContainerRecord record : records.containers(Recovery::damaged)) {
       attempt("container " + record.plan().id().shortened(), () -> recover(record, descriptors));
     }
-    Set<String> units = pods.units();
+    Set<String> units = new HashSet<>(pods.units());
+    units.addAll(unitsLeftAlone());
     handlers
         .usable()
         .forEach((name, stage1) -> attempt("units of handler " + name, () -> stage1.sweep(units)));
@@ -116,7 +127,32 @@ final class Recovery {
     Thread.startVirtualThread(() -> Story.about(about, () -> attempt("a change", work)));
   }
 
+  /** The units of pods whose handler cannot be used now, and of their containers. */
+  private Set<String> unitsLeftAlone() {
+    Set<String> units = new HashSet<>();
+    for (Stage1 stage1 : handlers.usable().values()) {
+      sandboxesLeftAlone.forEach(sandbox -> units.add(stage1.unitOf(sandbox)));
+      containersLeftAlone.forEach(container -> units.add(stage1.unitOf(container)));
+    }
+    return units;
+  }
+
+  private boolean isLeftAlone(SandboxId sandbox) {
+    return sandboxesLeftAlone.stream().anyMatch(plan -> plan.id().equals(sandbox));
+  }
+
   private void recover(SandboxRecord record) {
+    if (!handlers.usable().containsKey(record.handler())) {
+      sandboxesLeftAlone.add(record.plan());
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "its handler '%s' cannot be used (%s); it runs on, and is taken up again by a restart with that mended"
+              .formatted(
+                  record.handler(),
+                  handlers
+                      .refused()
+                      .getOrDefault(record.handler(), "it is not in the configuration")));
+    }
     if (record.phase() == SandboxRecord.Phase.CREATING) {
       LOG.info(
           "sandbox {} was being made when the server ended; it is undone",
@@ -132,6 +168,10 @@ final class Recovery {
   private void recover(ContainerRecord record, Map<String, Integer> descriptors) {
     SandboxId sandboxId = record.plan().sandbox().id();
     Sandbox sandbox = pods.findSandbox(sandboxId.value()).orElse(null);
+    if (sandbox == null && isLeftAlone(sandboxId)) {
+      containersLeftAlone.add(record.plan());
+      return;
+    }
     if (sandbox == null) {
       LOG.warn(
           "container {} is of no sandbox that is known; it is removed",
@@ -144,16 +184,34 @@ final class Recovery {
     }
     Container container = new Container(record, sandbox);
     pods.add(container);
-    if (record.life() instanceof ContainerRecord.Running) {
-      boolean terminal = record.plan().process().terminal();
-      inputs.adopt(container.id().value(), terminal, descriptors);
-      relay.adopt(containers.output(container), descriptors);
-      container.stage1().endLostExecs(container.plan());
-      if (container.stage1().state(container.plan()) instanceof ContainerState.Running running) {
-        container.become(record.with(new ContainerRecord.Running(running.startedAt())));
-      } else {
-        containers.reconcile(container);
+    ContainerState state = container.stage1().state(container.plan());
+    boolean outputKept =
+        descriptors.keySet().stream().anyMatch(name -> name.contains(container.id().value()));
+    if (state instanceof ContainerState.Absent
+        && !outputKept
+        && !(record.life() instanceof ContainerRecord.Running)) {
+      return;
+    }
+    inputs.adopt(container.id().value(), record.plan().process().terminal(), descriptors);
+    relay.adopt(containers.output(container), descriptors);
+    switch (record.life()) {
+      case ContainerRecord.Created _ when state instanceof ContainerState.Absent ->
+          containers.notStarted(container);
+      case ContainerRecord.Created _ -> {
+        container.become(record.with(new ContainerRecord.Running(record.createdAt())));
+        resume(container, state);
       }
+      case ContainerRecord.Running _ -> resume(container, state);
+      case ContainerRecord.Exited exited -> containers.finish(container, exited);
+    }
+  }
+
+  private void resume(Container container, ContainerState state) {
+    container.stage1().endLostExecs(container.plan());
+    if (state instanceof ContainerState.Running running) {
+      container.become(container.record().with(new ContainerRecord.Running(running.startedAt())));
+    } else {
+      containers.reconcile(container);
     }
   }
 
@@ -163,9 +221,12 @@ final class Recovery {
    */
   private void sweepDirectories() {
     Set<String> known =
-        Stream.concat(
+        Stream.of(
                 pods.sandboxes().stream().map(Sandbox::id).map(SandboxId::value),
-                pods.containers().stream().map(Container::id).map(ContainerId::value))
+                pods.containers().stream().map(Container::id).map(ContainerId::value),
+                sandboxesLeftAlone.stream().map(SandboxPlan::id).map(SandboxId::value),
+                containersLeftAlone.stream().map(ContainerPlan::id).map(ContainerId::value))
+            .flatMap(ids -> ids)
             .collect(Collectors.toSet());
     for (Path parent :
         List.of(

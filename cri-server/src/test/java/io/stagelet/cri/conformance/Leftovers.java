@@ -23,6 +23,11 @@ import java.util.stream.Stream;
  */
 record Leftovers(Set<String> things, List<Path> folders) {
   private static final int SHORT_ID = 12;
+
+  /** Where Stagelet keeps one folder for each sandbox and container. */
+  private static final List<String> KEPT =
+      List.of("sandboxes", "containers", "root/sandboxes", "root/containers");
+
   private static final Path CNI = Path.of("/var/lib/cni");
 
   Leftovers {
@@ -30,7 +35,11 @@ record Leftovers(Set<String> things, List<Path> folders) {
     folders = List.copyOf(folders);
   }
 
-  /** Looks at units, mounts, network namespaces and links, and at CNI's leases and results. */
+  /**
+   * Looks at units, the control groups of pods, mounts (those that pin namespaces among them),
+   * links, CNI's leases and results, and in the runtime's folders at what it keeps for each sandbox
+   * and container, the state of the OCI runtimes among it.
+   */
   static Leftovers onTheNode(List<Path> folders) {
     Set<String> found = new LinkedHashSet<>();
     lines("systemctl", "list-units", "--all", "--plain", "--no-legend", "pod-*", "ctr-*")
@@ -51,6 +60,15 @@ record Leftovers(Set<String> things, List<Path> folders) {
           .filter(file -> !file.endsWith("lock"))
           .filter(file -> !file.getFileName().toString().startsWith("last_reserved_ip"))
           .forEach(file -> found.add("CNI " + file));
+    }
+    for (Path folder : folders) {
+      KEPT.stream()
+          .map(folder::resolve)
+          .flatMap(Leftovers::filesIn)
+          .forEach(kept -> found.add("kept " + kept));
+      filesIn(folder.resolve("handlers"))
+          .flatMap(Leftovers::filesIn)
+          .forEach(kept -> found.add("state " + kept));
     }
     return new Leftovers(found, folders);
   }

@@ -1,5 +1,7 @@
 package io.stagelet.cri.conformance;
 
+import static org.awaitility.Awaitility.await;
+
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.Command;
 import java.io.IOException;
@@ -19,6 +21,9 @@ final class StageletRuntime implements RuntimeUnderTest {
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
   private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
 
+  /** A handler whose runtime is not installed: {@code /nonexistent/runtime}. */
+  static final Handler WITHOUT_RUNTIME = new Handler("without-runtime");
+
   private final CleanupStack cleanup;
   private final Path state;
   private final Path run;
@@ -36,6 +41,7 @@ final class StageletRuntime implements RuntimeUnderTest {
       Path state = folder(cleanup, Path.of("/var/lib"));
       Path run = folder(cleanup, Path.of("/run"));
       Path networks = Files.createDirectory(state.resolve("net.d"));
+      Files.createDirectory(state.resolve("plugins"));
       TestNetwork.writeTo(networks);
       Path config = Files.writeString(state.resolve("stagelet.toml"), config(state, run, networks));
       cleanup.push(
@@ -71,7 +77,11 @@ final class StageletRuntime implements RuntimeUnderTest {
 
             [cni]
             conf-dir = "%s"
-            bin-dirs = ["%s"]
+            bin-dirs = ["%s", "%s"]
+
+            [handlers.%s]
+            stage1 = "oci"
+            runtime = "/nonexistent/runtime"
             """
                 .formatted(
                     run.resolve("stagelet.sock"),
@@ -79,7 +89,9 @@ final class StageletRuntime implements RuntimeUnderTest {
                     run,
                     HANDLERS.getFirst().name(),
                     networks,
-                    TestNetwork.PLUGINS));
+                    TestNetwork.PLUGINS,
+                    state.resolve("plugins"),
+                    WITHOUT_RUNTIME.name()));
     for (Handler handler : HANDLERS) {
       text.append(
           """
@@ -105,29 +117,31 @@ final class StageletRuntime implements RuntimeUnderTest {
   private static void serve(Path config) {
     Command.Outcome started =
         Command.of(
-                "systemd-run",
-                "--unit=" + UNIT,
-                "--description=Stagelet under its conformance suite",
-                "-p",
-                "Type=notify",
-                "-p",
-                "NotifyAccess=main",
-                "-p",
-                "TimeoutStartSec=60s",
-                "-p",
-                "FileDescriptorStoreMax=4096",
-                "-p",
-                "LogRateLimitIntervalSec=1s",
-                "-p",
-                "LogRateLimitBurst=100000000",
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "io.stagelet.cri.Main",
-                "serve",
-                "--config",
-                config.toString())
+                Stream.concat(
+                        Stream.of(
+                            "systemd-run",
+                            "--unit=" + UNIT,
+                            "--description=Stagelet under its conformance suite",
+                            "-p",
+                            "Type=notify",
+                            "-p",
+                            "NotifyAccess=main",
+                            "-p",
+                            "TimeoutStartSec=60s",
+                            "-p",
+                            "StartLimitIntervalSec=0",
+                            "-p",
+                            "FileDescriptorStoreMax=4096",
+                            // a test kills the server and starts it again as it likes: in between,
+                            // its unit has failed
+                            "-p",
+                            "FileDescriptorStorePreserve=yes",
+                            "-p",
+                            "LogRateLimitIntervalSec=1s",
+                            "-p",
+                            "LogRateLimitBurst=100000000"),
+                        commandLine(config).stream())
+                    .toList())
             .withDeadline(Duration.ofSeconds(90))
             .run();
     if (started.exitCode() != 0) {
@@ -137,6 +151,63 @@ final class StageletRuntime implements RuntimeUnderTest {
                   started.complaint(),
                   Command.of("journalctl", "-u", UNIT, "-o", "cat", "-n", "100").run().text()));
     }
+  }
+
+  /** The command that serves with a configuration. */
+  static List<String> commandLine(Path config) {
+    return List.of(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "--enable-native-access=ALL-UNNAMED",
+        "-cp",
+        System.getProperty("java.class.path"),
+        "io.stagelet.cri.Main",
+        "serve",
+        "--config",
+        config.toString());
+  }
+
+  /** Kills the server with SIGKILL, and returns when it is gone. It is not started again. */
+  void kill() {
+    Command.of("systemctl", "kill", "--signal=SIGKILL", UNIT).runChecked();
+    await("the end of " + UNIT)
+        .atMost(Duration.ofSeconds(30))
+        .pollInterval(Duration.ofMillis(20))
+        .until(() -> Command.of("systemctl", "is-failed", "--quiet", UNIT).run().exitCode() == 0);
+  }
+
+  /** Starts the server after {@link #kill}, and returns when it has said that it is ready. */
+  void startAgain() {
+    Command.Outcome started =
+        Command.of("systemctl", "start", UNIT).withDeadline(Duration.ofSeconds(90)).run();
+    if (started.exitCode() != 0) {
+      throw new IllegalStateException(
+          "stagelet serve did not start again: %s%n%s"
+              .formatted(
+                  started.complaint(),
+                  Command.of("journalctl", "-u", UNIT, "-o", "cat", "-n", "100").run().text()));
+    }
+  }
+
+  /** Starts it again unless it runs: for what comes after a test that failed half way. */
+  void ensureItRuns() {
+    if (Command.of("systemctl", "is-active", "--quiet", UNIT).run().exitCode() != 0) {
+      startAgain();
+    }
+  }
+
+  /** The file that it is configured by when it starts. */
+  Path configuration() {
+    return state.resolve("stagelet.toml");
+  }
+
+  /** Where its CNI configuration is. */
+  Path networks() {
+    return state.resolve("net.d");
+  }
+
+  /** A folder of CNI plugins, beside Debian's. */
+  Path plugins() {
+    return state.resolve("plugins");
   }
 
   @Override

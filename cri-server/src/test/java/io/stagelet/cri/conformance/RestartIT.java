@@ -1,0 +1,273 @@
+package io.stagelet.cri.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.stagelet.cri.v1.Container;
+import io.stagelet.cri.v1.ContainerState;
+import io.stagelet.cri.v1.ContainerStatus;
+import io.stagelet.cri.v1.PodSandbox;
+import io.stagelet.cri.v1.PodSandboxConfig;
+import io.stagelet.cri.v1.PodSandboxState;
+import io.stagelet.cri.v1.PodSandboxStatus;
+import io.stagelet.linux.Command;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Test;
+
+/** The server is killed with SIGKILL and started again: pods and containers do not mind. */
+class RestartIT extends ConformanceSuite {
+  private static final int MOMENTS = 2;
+
+  RestartIT(NodeUnderTest node) {
+    super(node);
+  }
+
+  @BeforeEach
+  void onlyOurs() {
+    stageletOnly("the suite does not start and stop other runtimes");
+  }
+
+  @AfterEach
+  void theServerRuns() {
+    if (node().runtime() instanceof StageletRuntime runtime) {
+      runtime.ensureItRuns();
+      awaitServer();
+    }
+  }
+
+  private StageletRuntime server() {
+    return (StageletRuntime) node().runtime();
+  }
+
+  private void startAgain() {
+    server().startAgain();
+    awaitServer();
+  }
+
+  /** The client finds the new socket by itself, a little later. */
+  private void awaitServer() {
+    cri().channel().resetConnectBackoff();
+    await("an answer of the server")
+        .atMost(Duration.ofSeconds(30))
+        .pollInterval(Duration.ofMillis(50))
+        .ignoreExceptionsInstanceOf(StatusRuntimeException.class)
+        .until(() -> !cri().version().getRuntimeName().isEmpty());
+  }
+
+  @Test
+  void aContainerLivesOnAndIsAsItWasAfterwards() {
+    TestPod pod = pods().run();
+    TestContainer container =
+        pod.container()
+            .shell(
+                """
+                trap 'exit 7' TERM
+                n=0
+                while :; do
+                  for i in 1 2 3 4 5 6 7 8 9 10; do n=$((n + 1)); echo line $n; done
+                  sleep 0.02
+                done
+                """)
+            .start();
+    container.awaitOutput(100);
+    PodSandboxStatus podBefore = pod.status();
+    ContainerStatus before = container.status();
+
+    server().kill();
+    int whileDown = container.log().entries().size();
+    startAgain();
+
+    assertThat(pods().known()).extracting(PodSandbox::getId).containsExactly(pod.id());
+    assertThat(pod.status()).isEqualTo(podBefore);
+    assertThat(pod.containers()).extracting(Container::getId).containsExactly(container.id());
+    assertThat(container.status()).isEqualTo(before);
+    assertThat(container.execText("echo", "hello")).isEqualTo("hello");
+    container.awaitOutput(whileDown + 500);
+    container.stop(Duration.ofSeconds(20));
+    assertThat(container.status().getExitCode()).isEqualTo(7);
+    List<String> lines = container.log().lines("stdout");
+    assertThat(lines)
+        .isEqualTo(IntStream.rangeClosed(1, lines.size()).mapToObj(i -> "line " + i).toList());
+    container.remove();
+    pod.stop();
+    pod.remove();
+    assertThat(pods().known()).isEmpty();
+  }
+
+  @Test
+  void theCodeOfAContainerThatEndedMeanwhileIsRight() {
+    TestPod pod = pods().run();
+    String withCode = NodeProcesses.markedSleep();
+    String bySignal = NodeProcesses.markedSleep();
+    TestContainer exits =
+        pod.container().shell("sleep " + withCode + "; echo last words; exit 7").start();
+    TestContainer killed = pod.container().shell("exec sleep " + bySignal).start();
+    List<Long> sleeper = exits.awaitSleeping(withCode);
+    List<Long> victim = killed.awaitSleeping(bySignal);
+    long startedAt = exits.status().getStartedAt();
+
+    server().kill();
+    kill(sleeper);
+    kill(victim);
+    await()
+        .atMost(Duration.ofSeconds(20))
+        .until(() ->
+            NodeProcesses.sleeping(withCode).isEmpty()
+                && NodeProcesses.sleeping(bySignal).isEmpty());
+    startAgain();
+
+    assertThat(exits.awaitEnd().getExitCode()).isEqualTo(7);
+    assertThat(exits.status().getReason()).isEqualTo("Error");
+    assertThat(exits.status().getStartedAt()).isEqualTo(startedAt);
+    assertThat(exits.status().getFinishedAt()).isGreaterThan(startedAt);
+    assertThat(exits.log().lines("stdout")).containsExactly("last words");
+    assertThat(killed.awaitEnd().getExitCode()).isEqualTo(137);
+    assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
+  }
+
+  @Test
+  void aContainerThatWasCreatedIsStartedAfterwards() {
+    TestPod pod = pods().run();
+    TestContainer container = pod.container().shell("echo hello").create();
+
+    server().kill();
+    startAgain();
+
+    assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_CREATED);
+    container.start();
+    assertThat(container.awaitEnd().getExitCode()).isZero();
+    assertThat(container.awaitOutput(1)).containsExactly("hello");
+  }
+
+  @Test
+  void aSandboxWhoseUnitWasStoppedMeanwhileIsNotReadyAndCanBeRemoved() {
+    TestPod pod = pods().run();
+    TestContainer container = pod.idleContainer();
+    String unit = unitOf(pod);
+
+    server().kill();
+    Command.of("systemctl", "stop", unit).runChecked();
+    startAgain();
+
+    assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_NOTREADY);
+    assertThat(container.awaitEnd().getState()).isEqualTo(ContainerState.CONTAINER_EXITED);
+    pod.stop();
+    pod.remove();
+    assertThat(pods().known()).isEmpty();
+  }
+
+  @Test
+  void podsLiveOnWhileTheirRuntimeIsNotThere() throws IOException {
+    TestPod pod = pods().run();
+    String seconds = NodeProcesses.markedSleep();
+    TestContainer container = pod.container().shell("exec sleep " + seconds).start();
+    List<Long> process = container.awaitSleeping(seconds);
+    String configuration = Files.readString(server().configuration());
+
+    server().kill();
+    try {
+      Files.writeString(
+          server().configuration(),
+          configuration.replaceAll(
+              "(?<=\\[handlers\\.%s]\nstage1 = \"oci\"\nruntime = \")[^\"]*"
+                  .formatted(node().handler().name()),
+              "/nonexistent/runtime"));
+      startAgain();
+      assertThat(pods().known()).isEmpty();
+      assertThat(NodeProcesses.sleeping(seconds)).isEqualTo(process);
+      server().kill();
+    } finally {
+      Files.writeString(server().configuration(), configuration);
+    }
+    startAgain();
+
+    assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
+    assertThat(container.execText("echo", "hello")).isEqualTo("hello");
+    assertThat(NodeProcesses.sleeping(seconds)).isEqualTo(process);
+  }
+
+  @RepeatedTest(MOMENTS)
+  void runPodSandboxIsRepeatedAfterTheServerWasKilledInIt() throws Exception {
+    PodSandboxConfig config = pods().config(change -> change);
+
+    killedIn(() -> cri().runPodSandbox(config, node().handler()));
+
+    TestPod pod = pods().run(config);
+    assertThat(pods().known()).extracting(PodSandbox::getId).containsExactly(pod.id());
+    assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
+    assertThat(pod.ip()).isNotEmpty();
+  }
+
+  @RepeatedTest(MOMENTS)
+  void createContainerIsRepeatedAfterTheServerWasKilledInIt() throws Exception {
+    TestPod pod = pods().run();
+    node().pulled(images().busybox());
+    ContainerBuilder builder = pod.container().idle();
+
+    killedIn(builder::create);
+
+    TestContainer container = builder.create();
+    assertThat(pod.containers()).extracting(Container::getId).containsExactly(container.id());
+    container.start();
+    assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
+  }
+
+  @RepeatedTest(MOMENTS)
+  void startContainerIsRepeatedAfterTheServerWasKilledInIt() throws Exception {
+    TestPod pod = pods().run();
+    TestContainer container = pod.container().idle().create();
+
+    killedIn(container::start);
+
+    container.start();
+    assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
+    assertThat(container.execText("echo", "hello")).isEqualTo("hello");
+  }
+
+  /** Makes a call, kills the server some time after it began, and starts the server again. */
+  private void killedIn(Runnable call) throws Exception {
+    int milliseconds = ThreadLocalRandom.current().nextInt(150);
+    try (ExecutorService caller = Executors.newVirtualThreadPerTaskExecutor()) {
+      Future<?> cut =
+          caller.submit(() -> {
+            try {
+              call.run();
+            } catch (StatusRuntimeException lost) {
+              assertThat(lost.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
+            }
+          });
+      Thread.sleep(milliseconds);
+      server().kill();
+      cut.get();
+    }
+    startAgain();
+  }
+
+  private static String unitOf(TestPod pod) {
+    return Command.of("systemctl", "list-units", "--plain", "--no-legend", "pod-*")
+        .runChecked()
+        .text()
+        .lines()
+        .map(line -> line.split(" +", 2)[0])
+        .filter(unit -> unit.contains(pod.id().substring(0, 12)))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private static void kill(List<Long> pids) {
+    pids.forEach(pid -> Command.of("kill", "-KILL", Long.toString(pid)).runChecked());
+  }
+}
