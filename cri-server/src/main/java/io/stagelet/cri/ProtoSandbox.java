@@ -120,15 +120,20 @@ final class ProtoSandbox {
         0, Integer.toUnsignedLong(range.getHostId()), Integer.toUnsignedLong(range.getLength()));
   }
 
-  /** The other way round. */
-  private static UserNamespace userNamespace(Optional<IdMappings> ids) {
-    UserNamespace.Builder user = UserNamespace.newBuilder();
-    if (ids.isEmpty()) {
-      return user.setMode(NamespaceMode.NODE).build();
+  /** The modes as they were asked for, and the user namespace when there is one. */
+  private static NamespaceOption options(
+      SandboxRecord.NamespaceModes modes, Optional<IdMappings> ids) {
+    NamespaceOption.Builder options =
+        NamespaceOption.newBuilder()
+            .setNetwork(NamespaceMode.valueOf(modes.network()))
+            .setPid(NamespaceMode.valueOf(modes.pid()))
+            .setIpc(NamespaceMode.valueOf(modes.ipc()));
+    if (ids.isPresent()) {
+      UserNamespace.Builder user = options.getUsernsOptionsBuilder().setMode(NamespaceMode.POD);
+      ids.get().users().forEach(range -> user.addUids(mapping(range)));
+      ids.get().groups().forEach(range -> user.addGids(mapping(range)));
     }
-    ids.get().users().forEach(range -> user.addUids(mapping(range)));
-    ids.get().groups().forEach(range -> user.addGids(mapping(range)));
-    return user.setMode(NamespaceMode.POD).build();
+    return options.build();
   }
 
   private static IDMapping mapping(IdMapping range) {
@@ -185,13 +190,7 @@ final class ProtoSandbox {
         .setLinux(
             LinuxPodSandboxStatus.newBuilder()
                 .setNamespaces(
-                    Namespace.newBuilder()
-                        .setOptions(
-                            NamespaceOption.newBuilder()
-                                .setNetwork(NamespaceMode.valueOf(modes.network()))
-                                .setPid(NamespaceMode.valueOf(modes.pid()))
-                                .setIpc(NamespaceMode.valueOf(modes.ipc()))
-                                .setUsernsOptions(userNamespace(sandbox.plan().ids())))))
+                    Namespace.newBuilder().setOptions(options(modes, sandbox.plan().ids()))))
         .putAllLabels(sandbox.labels())
         .putAllAnnotations(sandbox.annotations())
         .setRuntimeHandler(sandbox.runtimeHandler())
