@@ -4,7 +4,12 @@ import io.stagelet.cri.v1.ContainerConfig;
 import io.stagelet.cri.v1.ContainerMetadata;
 import io.stagelet.cri.v1.CreateContainerRequest;
 import io.stagelet.cri.v1.ImageSpec;
+import io.stagelet.cri.v1.LinuxContainerConfig;
+import io.stagelet.cri.v1.LinuxContainerSecurityContext;
 import io.stagelet.cri.v1.LinuxPodSandboxConfig;
+import io.stagelet.cri.v1.LinuxSandboxSecurityContext;
+import io.stagelet.cri.v1.NamespaceMode;
+import io.stagelet.cri.v1.NamespaceOption;
 import io.stagelet.cri.v1.PodSandboxConfig;
 import io.stagelet.cri.v1.PodSandboxMetadata;
 import io.stagelet.cri.v1.PullImageRequest;
@@ -121,6 +126,10 @@ public final class PodsBenchmark {
     }
   }
 
+  /** kubelet's default: a process tree for each container. */
+  private static final NamespaceOption AS_KUBELET =
+      NamespaceOption.newBuilder().setPid(NamespaceMode.CONTAINER).build();
+
   private record Pod(String sandbox, String container) {}
 
   private Pod bringUp(CriConnection cri, String name) {
@@ -133,7 +142,11 @@ public final class PodsBenchmark {
                     .setUid(UUID.randomUUID().toString()))
             .setHostname(name)
             .setLogDirectory("/var/log/pods/bench_" + name)
-            .setLinux(LinuxPodSandboxConfig.newBuilder().setCgroupParent("bench.slice"))
+            .setLinux(
+                LinuxPodSandboxConfig.newBuilder()
+                    .setCgroupParent("bench.slice")
+                    .setSecurityContext(
+                        LinuxSandboxSecurityContext.newBuilder().setNamespaceOptions(AS_KUBELET)))
             .build();
     ContainerConfig container =
         ContainerConfig.newBuilder()
@@ -142,6 +155,10 @@ public final class PodsBenchmark {
             .addCommand(PROGRAM)
             .addArgs(marker)
             .setLogPath("app/0.log")
+            .setLinux(
+                LinuxContainerConfig.newBuilder()
+                    .setSecurityContext(
+                        LinuxContainerSecurityContext.newBuilder().setNamespaceOptions(AS_KUBELET)))
             .build();
     String sandbox =
         timed(PodFigures.RUN)
