@@ -407,13 +407,15 @@ public final class ExecEnd implements HostEnd {
     }
   }
 
+  /** The command last: while it lives it reaps the process that it runs. */
   private void killAll(Started all) {
-    all.child().kill();
     blocking.execute(() -> {
       try {
         all.exec().kill();
       } catch (RuntimeException failure) {
         LOG.warn("an exec was not killed: {}", StageletException.reason(failure), failure);
+      } finally {
+        all.child().kill();
       }
     });
   }

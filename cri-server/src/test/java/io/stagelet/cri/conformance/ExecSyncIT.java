@@ -159,6 +159,18 @@ class ExecSyncIT extends ConformanceSuite {
   }
 
   @Test
+  void aKilledCommandIsReapedInAContainerWhoseFirstProcessReapsNothing() {
+    String seconds = NodeProcesses.markedSleep();
+    TestContainer container = sharedPod().container().shell("exec sleep " + seconds).start();
+
+    Status late =
+        refusal(() -> container.exec(Duration.ofSeconds(1), "/bin/tail", "-f", "/dev/null"));
+
+    assertThat(late.getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+    assertThat(container.execText("ps")).doesNotContain("tail");
+  }
+
+  @Test
   void aCommandWithinItsTimeIsNotDisturbedByIt() {
     ExecSyncResponse response =
         sharedPod().idleContainer().exec(Duration.ofSeconds(30), "sh", "-c", "sleep 1; echo done");

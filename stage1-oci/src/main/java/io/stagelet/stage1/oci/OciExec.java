@@ -34,6 +34,10 @@ import org.slf4j.LoggerFactory;
 final class OciExec implements Stage1.Exec {
   private static final Logger LOG = LoggerFactory.getLogger(OciExec.class);
   private static final Duration KILL_PATIENCE = Duration.ofSeconds(5);
+
+  /** How long the runtime may take to end after the process that it ran was killed. */
+  private static final Duration RUNTIME_PATIENCE = Duration.ofSeconds(1);
+
   private static final Duration KILL_POLL = Duration.ofMillis(10);
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
 
@@ -170,6 +174,9 @@ final class OciExec implements Stage1.Exec {
   @Override
   public void kill() {
     killed = true;
+    if (!leavesProcess) {
+      killAllButTheRuntime();
+    }
     try {
       Files.writeString(cgroup.resolve("cgroup.kill"), "1");
     } catch (NoSuchFileException gone) {
@@ -185,6 +192,39 @@ final class OciExec implements Stage1.Exec {
               .formatted(cgroup, StageletException.reason(failure)),
           failure);
     }
+  }
+
+  /**
+   * The runtime is the parent of the process that it runs, and must outlive it: nobody else would
+   * reap it, as a container's first process often reaps nothing, and it would stay a zombie there.
+   */
+  private void killAllButTheRuntime() {
+    long deadline = System.nanoTime() + RUNTIME_PATIENCE.toNanos();
+    try {
+      while (System.nanoTime() < deadline) {
+        List<ProcessHandle> all = processes();
+        if (all.isEmpty()) {
+          return;
+        }
+        all.stream().filter(process -> !isOurs(process)).forEach(ProcessHandle::destroyForcibly);
+        Thread.sleep(KILL_POLL);
+      }
+    } catch (IOException gone) {
+      LOG.debug("{} is gone", cgroup);
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private List<ProcessHandle> processes() throws IOException {
+    return Files.readAllLines(cgroup.resolve("cgroup.procs")).stream()
+        .map(Long::parseLong)
+        .flatMap(process -> ProcessHandle.of(process).stream())
+        .toList();
+  }
+
+  private static boolean isOurs(ProcessHandle process) {
+    return process.parent().filter(ProcessHandle.current()::equals).isPresent();
   }
 
   /** SIGKILL takes its time; a cgroup cannot be removed before its last process has ended. */
