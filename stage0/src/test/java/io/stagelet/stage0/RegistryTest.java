@@ -36,7 +36,9 @@ class RegistryTest {
           3,
           Duration.ofMillis(5),
           4,
-          Duration.ofSeconds(1));
+          Duration.ofSeconds(1),
+          3,
+          32 << 10);
   private static final byte[] MANIFEST =
       "{\"config\":{},\"layers\":[]}".getBytes(java.nio.charset.StandardCharsets.UTF_8);
   private static final byte[] BLOB = blob();
