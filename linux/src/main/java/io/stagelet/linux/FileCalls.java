@@ -9,6 +9,7 @@ import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The system calls on files relative to a directory's descriptor. As the kernel does, each returns
@@ -120,8 +121,10 @@ final class FileCalls implements AutoCloseable {
   private final MemorySegment how = arena.allocate(3 * LONG.byteSize(), 8);
   private final MemorySegment times = arena.allocate(4 * LONG.byteSize(), 8);
   private final MemorySegment status = arena.allocate(256, 8);
-  private final MemorySegment data = arena.allocate(WRITE_SIZE);
-  private final MemorySegment entries = arena.allocate(ENTRIES_SIZE, 8);
+
+  // large, and most of these objects live for a call or two: made when they are wanted
+  private @Nullable MemorySegment data;
+  private @Nullable MemorySegment entries;
 
   /** What {@link #status} tells of a file. */
   record Status(
@@ -152,6 +155,24 @@ final class FileCalls implements AutoCloseable {
 
   /** What a directory holds under one name; {@code directory} as the directory's entry says. */
   record Entry(String name, boolean directory) {}
+
+  private MemorySegment data() {
+    MemorySegment made = data;
+    if (made == null) {
+      made = arena.allocate(WRITE_SIZE);
+      data = made;
+    }
+    return made;
+  }
+
+  private MemorySegment entries() {
+    MemorySegment made = entries;
+    if (made == null) {
+      made = arena.allocate(ENTRIES_SIZE, 8);
+      entries = made;
+    }
+    return made;
+  }
 
   int openat(int directory, String name, int flags, int mode) {
     if (tooLong(name)) {
@@ -204,7 +225,7 @@ final class FileCalls implements AutoCloseable {
     int done = 0;
     while (done < length) {
       int chunk = Math.min(length - done, WRITE_SIZE);
-      MemorySegment.copy(bytes, offset + done, data, ValueLayout.JAVA_BYTE, 0, chunk);
+      MemorySegment.copy(bytes, offset + done, data(), ValueLayout.JAVA_BYTE, 0, chunk);
       int sent = 0;
       while (sent < chunk) {
         long count;
@@ -212,7 +233,11 @@ final class FileCalls implements AutoCloseable {
           count =
               (long)
                   WRITE.invokeExact(
-                      errno, fd, data.asSlice(sent), (long) (chunk - sent), position + done + sent);
+                      errno,
+                      fd,
+                      data().asSlice(sent),
+                      (long) (chunk - sent),
+                      position + done + sent);
         } catch (Throwable failure) {
           throw Libc.unexpected(failure);
         }
@@ -389,12 +414,12 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(attribute) || value.length > WRITE_SIZE) {
       return -ENAMETOOLONG;
     }
-    MemorySegment.copy(value, 0, data, ValueLayout.JAVA_BYTE, 0, value.length);
+    MemorySegment.copy(value, 0, data(), ValueLayout.JAVA_BYTE, 0, value.length);
     try {
       return result(
           (int)
               FSETXATTR.invokeExact(
-                  errno, fd, put(first, attribute), data, (long) value.length, 0));
+                  errno, fd, put(first, attribute), data(), (long) value.length, 0));
     } catch (Throwable failure) {
       throw Libc.unexpected(failure);
     }
@@ -405,12 +430,12 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(path) || tooLong(attribute) || value.length > WRITE_SIZE) {
       return -ENAMETOOLONG;
     }
-    MemorySegment.copy(value, 0, data, ValueLayout.JAVA_BYTE, 0, value.length);
+    MemorySegment.copy(value, 0, data(), ValueLayout.JAVA_BYTE, 0, value.length);
     try {
       return result(
           (int)
               LSETXATTR.invokeExact(
-                  errno, put(first, path), put(second, attribute), data, (long) value.length, 0));
+                  errno, put(first, path), put(second, attribute), data(), (long) value.length, 0));
     } catch (Throwable failure) {
       throw Libc.unexpected(failure);
     }
@@ -426,7 +451,7 @@ final class FileCalls implements AutoCloseable {
       length =
           (long)
               LGETXATTR.invokeExact(
-                  errno, put(first, path), put(second, attribute), data, (long) WRITE_SIZE);
+                  errno, put(first, path), put(second, attribute), data(), (long) WRITE_SIZE);
     } catch (Throwable failure) {
       throw Libc.unexpected(failure);
     }
@@ -438,7 +463,7 @@ final class FileCalls implements AutoCloseable {
       throw new SystemCallException("lgetxattr of " + attribute, path, error);
     }
     byte[] value = new byte[(int) length];
-    MemorySegment.copy(data, ValueLayout.JAVA_BYTE, 0, value, 0, value.length);
+    MemorySegment.copy(data(), ValueLayout.JAVA_BYTE, 0, value, 0, value.length);
     return value;
   }
 
@@ -449,7 +474,7 @@ final class FileCalls implements AutoCloseable {
     }
     long length;
     try {
-      length = (long) LLISTXATTR.invokeExact(errno, put(first, path), data, (long) WRITE_SIZE);
+      length = (long) LLISTXATTR.invokeExact(errno, put(first, path), data(), (long) WRITE_SIZE);
     } catch (Throwable failure) {
       throw Libc.unexpected(failure);
     }
@@ -462,7 +487,7 @@ final class FileCalls implements AutoCloseable {
     }
     List<String> names = new ArrayList<>();
     for (long at = 0; at < length; ) {
-      String name = data.getString(at, StandardCharsets.ISO_8859_1);
+      String name = data().getString(at, StandardCharsets.ISO_8859_1);
       names.add(name);
       at += name.length() + 1;
     }
@@ -510,7 +535,7 @@ final class FileCalls implements AutoCloseable {
     List<Entry> found = new ArrayList<>();
     do {
       try {
-        length = (long) GETDENTS64.invokeExact(errno, directory, entries, entries.byteSize());
+        length = (long) GETDENTS64.invokeExact(errno, directory, entries(), entries().byteSize());
       } catch (Throwable failure) {
         throw Libc.unexpected(failure);
       }
@@ -519,9 +544,9 @@ final class FileCalls implements AutoCloseable {
       }
       // struct linux_dirent64: ino, off, reclen, type, name
       for (long at = 0; at < length; ) {
-        int size = entries.get(ValueLayout.JAVA_SHORT_UNALIGNED, at + 16) & 0xffff;
-        boolean directoryType = entries.get(ValueLayout.JAVA_BYTE, at + 18) == 4;
-        String name = entries.getString(at + 19, StandardCharsets.ISO_8859_1);
+        int size = entries().get(ValueLayout.JAVA_SHORT_UNALIGNED, at + 16) & 0xffff;
+        boolean directoryType = entries().get(ValueLayout.JAVA_BYTE, at + 18) == 4;
+        String name = entries().getString(at + 19, StandardCharsets.ISO_8859_1);
         if (!name.equals(".") && !name.equals("..")) {
           found.add(new Entry(name, directoryType));
         }
