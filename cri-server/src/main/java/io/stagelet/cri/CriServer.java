@@ -4,6 +4,7 @@ import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
+import io.stagelet.journal.JournalLoggers;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
 import io.stagelet.linux.CleanupStack;
@@ -42,7 +43,7 @@ final class CriServer implements AutoCloseable {
    * @param environment this process's, for what systemd hands over
    * @throws StageletException when a part cannot be started; those that were are stopped then
    */
-  CriServer(Configuration configuration, String version, Map<String, String> environment) {
+  CriServer(LiveConfiguration configuration, String version, Map<String, String> environment) {
     this.systemd = new SdNotify(java.util.Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
     boolean started = false;
     try {
@@ -55,8 +56,8 @@ final class CriServer implements AutoCloseable {
     }
   }
 
-  private Listener start(
-      Configuration configuration, String version, Map<String, String> environment) {
+  private Listener start(LiveConfiguration live, String version, Map<String, String> environment) {
+    Configuration configuration = live.now();
     Clock clock = Clock.systemUTC();
     Map<String, Integer> descriptors =
         SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
@@ -88,7 +89,7 @@ final class CriServer implements AutoCloseable {
                 ImageSettings.defaults().withPinned(configuration.pinnedImages()),
                 Registries.of(
                     RegistryFiles.system(environment),
-                    Set.copyOf(configuration.insecureRegistries()),
+                    () -> Set.copyOf(live.now().insecureRegistries()),
                     environment),
                 clock));
     Handlers handlers =
@@ -107,7 +108,7 @@ final class CriServer implements AutoCloseable {
     appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
         new ContainerLifecycle(
-            configuration,
+            live,
             pods,
             records,
             images,
@@ -159,6 +160,13 @@ final class CriServer implements AutoCloseable {
     part("the listener", listening);
     // before the listener, which waits for the calls that are under way
     part("the events", events);
+    live.onReload(next -> {
+      JournalLoggers.use(next.log());
+      cni.use(next.cniConfigurationDirectory(), next.cniBinaryDirectories());
+      images.pin(next.pinnedImages());
+      handlers.use(next);
+    });
+    part("reloads", new Reloads(live, systemd, Thread.ofVirtual().name("reload").factory()));
     return listening;
   }
 
