@@ -25,8 +25,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -34,7 +37,13 @@ import java.util.stream.Collectors;
 /** The whole server: puts its parts together, and takes them apart in reverse. */
 final class CriServer implements AutoCloseable {
   private final CleanupStack parts = new CleanupStack();
+
+  /** What stagelet.socket calls its descriptor. */
+  private static final String SOCKET = "cri";
+
   private final SdNotify systemd;
+  private final Optional<Duration> watchdogInterval;
+  private final Path socket;
   private final Listener listener;
 
   /**
@@ -44,7 +53,13 @@ final class CriServer implements AutoCloseable {
    * @throws StageletException when a part cannot be started; those that were are stopped then
    */
   CriServer(LiveConfiguration configuration, String version, Map<String, String> environment) {
-    this.systemd = new SdNotify(java.util.Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
+    this.systemd = new SdNotify(Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
+    this.watchdogInterval =
+        SdNotify.watchdogInterval(
+            Optional.ofNullable(environment.get("WATCHDOG_USEC")),
+            Optional.ofNullable(environment.get("WATCHDOG_PID")),
+            ProcessHandle.current().pid());
+    this.socket = configuration.now().socket();
     boolean started = false;
     try {
       this.listener = start(configuration, version, environment);
@@ -142,6 +157,7 @@ final class CriServer implements AutoCloseable {
     Listener listening =
         new Listener(
             configuration.socket(),
+            inheritedSocket(descriptors),
             new CallStory(pods),
             List.of(
                 new RuntimeRpc(
@@ -170,10 +186,18 @@ final class CriServer implements AutoCloseable {
     return listening;
   }
 
+  /** The socket that systemd listens on for this service; the descriptor store has others. */
+  private static OptionalInt inheritedSocket(Map<String, Integer> descriptors) {
+    Integer fd = descriptors.get(SOCKET);
+    return fd == null ? OptionalInt.empty() : OptionalInt.of(fd);
+  }
+
   /** Serves until it is closed. */
   void serve() throws InterruptedException {
     systemd.ready();
     systemd.status("Serving CRI");
+    watchdogInterval.ifPresent(
+        interval -> part("the watchdog", new Watchdog(socket, systemd, interval)));
     listener.awaitEnd();
   }
 
