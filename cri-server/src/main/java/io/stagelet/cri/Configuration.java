@@ -5,6 +5,7 @@ import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.LogLevels;
 import io.stagelet.journal.OutputPolicy;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -69,6 +70,30 @@ record Configuration(
     Output {
       labels = List.copyOf(labels);
     }
+  }
+
+  /** This, with all of another that needs no restart. */
+  Configuration reloaded(Configuration next) {
+    Map<String, Handler> nextHandlers = new HashMap<>(handlers);
+    nextHandlers.replaceAll((name, handler) -> {
+      Handler changed = next.handlers.get(name);
+      return changed == null
+          ? handler
+          : new Handler(handler.stage1, changed.annotation, handler.options, handler.output);
+    });
+    return new Configuration(
+        socket,
+        root,
+        runDirectory,
+        next.cniConfigurationDirectory,
+        next.cniBinaryDirectories,
+        handlers.containsKey(next.defaultHandler) ? next.defaultHandler : defaultHandler,
+        nextHandlers,
+        next.insecureRegistries,
+        next.pinnedImages,
+        new Output(next.output.labels, output.journalNamespace),
+        next.log,
+        streaming);
   }
 
   /** What holds without a configuration file. */
