@@ -7,10 +7,12 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.NoSuchElementException;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -35,7 +37,22 @@ public final class NativeSha256 extends MessageDigest {
   /** So that a garbage collection waits for no more than some 100 µs. */
   private static final int MOST_AT_ONCE = 128 << 10;
 
-  private record Functions(MethodHandle init, MethodHandle update, MethodHandle finish) {}
+  /**
+   * One handle for all three functions: a number or native address, something that may be a Java
+   * array (handed over without a copy), a length; what a function has no parameter for, it does not
+   * look at. A handle for each would be a dozen generated classes each.
+   */
+  private static final MethodHandle CALL =
+      Linker.nativeLinker()
+          .downcallHandle(
+              FunctionDescriptor.of(
+                  ValueLayout.JAVA_INT,
+                  ValueLayout.JAVA_LONG,
+                  ValueLayout.ADDRESS,
+                  ValueLayout.JAVA_LONG),
+              Linker.Option.critical(true));
+
+  private record Functions(MemorySegment init, MemorySegment update, MemorySegment finish) {}
 
   /** Looked for when it is first wanted, not when the program starts. */
   private static final class Bound {
@@ -51,7 +68,7 @@ public final class NativeSha256 extends MessageDigest {
     super("SHA-256");
     this.functions = functions;
     // freed when nobody has it any more: a digest is not closed
-    this.state = Arena.ofAuto().allocate(STATE, 8);
+    this.state = Arena.ofAuto().allocate(STATE + LENGTH, 8);
     start();
   }
 
@@ -66,33 +83,18 @@ public final class NativeSha256 extends MessageDigest {
         SymbolLookup symbols = SymbolLookup.libraryLookup(library, Arena.global());
         Functions functions =
             new Functions(
-                function(symbols, "SHA256_Init", ValueLayout.ADDRESS),
-                function(
-                    symbols,
-                    "SHA256_Update",
-                    ValueLayout.ADDRESS,
-                    ValueLayout.ADDRESS,
-                    ValueLayout.JAVA_LONG),
-                function(symbols, "SHA256_Final", ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+                symbols.findOrThrow("SHA256_Init"),
+                symbols.findOrThrow("SHA256_Update"),
+                symbols.findOrThrow("SHA256_Final"));
         if (right(functions)) {
           return functions;
         }
-      } catch (IllegalArgumentException | java.util.NoSuchElementException lacking) {
+      } catch (IllegalArgumentException | NoSuchElementException lacking) {
         // no such library, or one without these functions: the next, or Java's
         continue;
       }
     }
     return null;
-  }
-
-  private static MethodHandle function(
-      SymbolLookup symbols, String name, java.lang.foreign.MemoryLayout... arguments) {
-    return Linker.nativeLinker()
-        .downcallHandle(
-            symbols.findOrThrow(name),
-            FunctionDescriptor.of(ValueLayout.JAVA_INT, arguments),
-            // Java's arrays are handed over without a copy
-            Linker.Option.critical(true));
   }
 
   /** Whether it says of "abc" what the standard says (FIPS 180-4). */
@@ -103,12 +105,21 @@ public final class NativeSha256 extends MessageDigest {
         .equals("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   }
 
-  private void start() {
+  private static void call(MemorySegment function, long first, MemorySegment second, long third) {
+    int result;
     try {
-      succeeded((int) functions.init().invokeExact(state));
+      result = (int) CALL.invokeExact(function, first, second, third);
     } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
+      throw new AssertionError("a downcall handle failed by itself", failure);
     }
+    if (result != 1) {
+      throw new IllegalStateException("libcrypto's SHA-256 fails");
+    }
+  }
+
+  private void start() {
+    call(functions.init(), state.address(), MemorySegment.NULL, 0);
+    Reference.reachabilityFence(state);
   }
 
   @Override
@@ -122,28 +133,18 @@ public final class NativeSha256 extends MessageDigest {
     MemorySegment all = MemorySegment.ofArray(input);
     for (int done = 0; done < length; done += MOST_AT_ONCE) {
       int piece = Math.min(MOST_AT_ONCE, length - done);
-      try {
-        succeeded(
-            (int)
-                functions
-                    .update()
-                    .invokeExact(state, all.asSlice(offset + done, piece), (long) piece));
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      call(functions.update(), state.address(), all.asSlice(offset + done, piece), piece);
     }
+    Reference.reachabilityFence(state);
   }
 
   @Override
   protected byte[] engineDigest() {
-    byte[] digest = new byte[LENGTH];
-    try {
-      succeeded((int) functions.finish().invokeExact(MemorySegment.ofArray(digest), state));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    MemorySegment digest = state.asSlice(STATE, LENGTH);
+    call(functions.finish(), digest.address(), state, 0);
+    byte[] copy = digest.toArray(ValueLayout.JAVA_BYTE);
     start();
-    return digest;
+    return copy;
   }
 
   @Override
@@ -154,11 +155,5 @@ public final class NativeSha256 extends MessageDigest {
   @Override
   protected void engineReset() {
     start();
-  }
-
-  private static void succeeded(int result) {
-    if (result != 1) {
-      throw new IllegalStateException("libcrypto's SHA-256 fails");
-    }
   }
 }

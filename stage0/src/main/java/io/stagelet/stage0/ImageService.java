@@ -45,7 +45,7 @@ public final class ImageService implements AutoCloseable {
 
   private final Path directory;
   private final Clock clock;
-  private final ImageSettings settings;
+  private volatile List<String> pinnedNames;
   private final StoreSessions sessions;
   private final Registries registries;
   private final RegistryClient registry;
@@ -71,7 +71,7 @@ public final class ImageService implements AutoCloseable {
   public ImageService(Path directory, ImageSettings settings, Registries registries, Clock clock) {
     this.directory = directory.toAbsolutePath();
     this.clock = clock;
-    this.settings = settings;
+    this.pinnedNames = settings.pinned();
     makeStore(this.directory);
     this.sessions = new StoreSessions(this.directory);
     boolean opened = false;
@@ -100,6 +100,11 @@ public final class ImageService implements AutoCloseable {
     this.layerFetch = new LayerFetch(unpacker, settings.limits());
     this.rootFilesystems = new RootFilesystems(this.directory, this);
     this.rootFilesystems.removeStaged();
+  }
+
+  /** From now on images of these names are not collected ({@link ImageSettings#pinned}). */
+  public void pin(List<String> names) {
+    pinnedNames = List.copyOf(names);
   }
 
   /**
@@ -575,7 +580,7 @@ public final class ImageService implements AutoCloseable {
   }
 
   private boolean isPinned(ImageRecords.ImageRecord record) {
-    return settings.pinned().stream()
+    return pinnedNames.stream()
         .map(NamePattern::new)
         .anyMatch(pattern ->
             record.tags().stream().anyMatch(pattern::matches)

@@ -27,4 +27,9 @@ public record ImageSettings(
   public ImageSettings withPinned(List<String> names) {
     return new ImageSettings(registry, platform, limits, names);
   }
+
+  /** The same with so many layers, and ranges of a layer, fetched at a time. */
+  public ImageSettings withParallel(int layers, int ranges) {
+    return new ImageSettings(registry.withParallel(layers, ranges), platform, limits, pinned);
+  }
 }
