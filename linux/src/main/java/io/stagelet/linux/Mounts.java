@@ -308,17 +308,7 @@ public final class Mounts {
       throw refused.apply(-mount);
     }
     paths.closeLater(mount);
-    long moved =
-        syscall(
-            SYS_MOVE_MOUNT,
-            mount,
-            paths.text("").address(),
-            FileCalls.AT_FDCWD,
-            paths.text(target.toString()).address(),
-            MOVE_MOUNT_F_EMPTY_PATH);
-    if (moved < 0) {
-      throw refused.apply((int) -moved);
-    }
+    attach(mount, target, paths);
     return true;
   }
 

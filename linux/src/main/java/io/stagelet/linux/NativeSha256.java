@@ -105,12 +105,15 @@ public final class NativeSha256 extends MessageDigest {
         .equals("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   }
 
-  private static void call(MemorySegment function, long first, MemorySegment second, long third) {
+  private static void call(
+      MemorySegment function, MemorySegment first, MemorySegment second, long third) {
     int result;
     try {
-      result = (int) CALL.invokeExact(function, first, second, third);
+      result = (int) CALL.invokeExact(function, first.address(), second, third);
     } catch (Throwable failure) {
       throw new AssertionError("a downcall handle failed by itself", failure);
+    } finally {
+      Reference.reachabilityFence(first);
     }
     if (result != 1) {
       throw new IllegalStateException("libcrypto's SHA-256 fails");
@@ -118,8 +121,7 @@ public final class NativeSha256 extends MessageDigest {
   }
 
   private void start() {
-    call(functions.init(), state.address(), MemorySegment.NULL, 0);
-    Reference.reachabilityFence(state);
+    call(functions.init(), state, MemorySegment.NULL, 0);
   }
 
   @Override
@@ -133,15 +135,14 @@ public final class NativeSha256 extends MessageDigest {
     MemorySegment all = MemorySegment.ofArray(input);
     for (int done = 0; done < length; done += MOST_AT_ONCE) {
       int piece = Math.min(MOST_AT_ONCE, length - done);
-      call(functions.update(), state.address(), all.asSlice(offset + done, piece), piece);
+      call(functions.update(), state, all.asSlice(offset + done, piece), piece);
     }
-    Reference.reachabilityFence(state);
   }
 
   @Override
   protected byte[] engineDigest() {
     MemorySegment digest = state.asSlice(STATE, LENGTH);
-    call(functions.finish(), digest.address(), state, 0);
+    call(functions.finish(), digest, state, 0);
     byte[] copy = digest.toArray(ValueLayout.JAVA_BYTE);
     start();
     return copy;

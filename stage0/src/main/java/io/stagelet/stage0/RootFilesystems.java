@@ -266,7 +266,7 @@ public final class RootFilesystems {
         Files.deleteIfExists(place);
       }
     } catch (IOException failure) {
-      throw failed("clear", staging, failure);
+      throw StoreFiles.failed("clear", staging, failure);
     }
   }
 
@@ -282,7 +282,7 @@ public final class RootFilesystems {
       Files.setAttribute(upper, "unix:uid", (int) mappings.user(0));
       Files.setAttribute(upper, "unix:gid", (int) mappings.group(0));
     } catch (IOException failure) {
-      throw failed("change the owner of", upper, failure);
+      throw StoreFiles.failed("change the owner of", upper, failure);
     }
   }
 
@@ -336,7 +336,7 @@ public final class RootFilesystems {
       }
       return directory;
     } catch (IOException failure) {
-      throw failed("make", directory, failure);
+      throw StoreFiles.failed("make", directory, failure);
     }
   }
 
@@ -347,14 +347,7 @@ public final class RootFilesystems {
         Files.createFile(file);
       }
     } catch (IOException failure) {
-      throw failed("make", file, failure);
+      throw StoreFiles.failed("make", file, failure);
     }
-  }
-
-  private static StageletException failed(String verb, Path path, IOException failure) {
-    return new StageletException(
-        ErrorCode.INTERNAL,
-        "could not %s %s: %s".formatted(verb, path, StageletException.reason(failure)),
-        failure);
   }
 }
