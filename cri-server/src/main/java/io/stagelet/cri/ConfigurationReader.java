@@ -195,7 +195,8 @@ final class ConfigurationReader {
         string(table, "address", "streaming.address", defaults.address()),
         port,
         tls,
-        Duration.ofSeconds(Math.max(1, idle)));
+        Duration.ofSeconds(Math.max(1, idle)),
+        defaults.creationTimeout());
   }
 
   private Map<String, Configuration.Handler> handlers(JsonNode node) {

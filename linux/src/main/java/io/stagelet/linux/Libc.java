@@ -9,6 +9,7 @@ import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.util.Optional;
 
 /** How this package binds functions of the C library. */
 final class Libc {
@@ -43,6 +44,14 @@ final class Libc {
   /** A function that never fails. */
   static MethodHandle plainFunction(String name, FunctionDescriptor signature) {
     return LINKER.downcallHandle(address(name), signature);
+  }
+
+  /** A function that never fails, if this C library has it. */
+  static Optional<MethodHandle> newFunction(String name, FunctionDescriptor signature) {
+    return LINKER
+        .defaultLookup()
+        .find(name)
+        .map(address -> LINKER.downcallHandle(address, signature));
   }
 
   /** Room for the error number of one call. */
