@@ -248,6 +248,8 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
       ChannelHandlerContext ctx, FullHttpResponse switching, ChannelHandler... handlers) {
     ChannelPipeline pipeline = ctx.pipeline();
     var _ = ctx.writeAndFlush(switching);
+    // a session speaks as soon as it is there, and no HTTP any more
+    pipeline.get(HttpServerCodec.class).removeOutboundHandler();
     // frames are many and small: one system call for all that come of one event
     pipeline.addLast(new FlushConsolidationHandler(FLUSHES, true));
     for (ChannelHandler handler : handlers) {
