@@ -6,6 +6,7 @@ import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
+import io.stagelet.journal.Story;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -85,7 +86,9 @@ final class CriServer implements AutoCloseable {
             "the image service",
             new ImageService(
                 store,
-                ImageSettings.defaults().withPinned(configuration.pinnedImages()),
+                ImageSettings.defaults()
+                    .withPinned(configuration.pinnedImages())
+                    .withCarried(Story::carried),
                 Registries.of(
                     RegistryFiles.system(environment),
                     Set.copyOf(configuration.insecureRegistries()),

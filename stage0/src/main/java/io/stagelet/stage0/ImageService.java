@@ -125,7 +125,7 @@ public final class ImageService implements AutoCloseable {
       if (there != null && there.join(listener)) {
         joined = there;
       } else {
-        RunningPull begun = new RunningPull(reference.canonical());
+        RunningPull begun = new RunningPull(reference.canonical(), settings.carried());
         boolean _ = begun.join(listener);
         running.put(key, begun);
         begun.start(
@@ -276,7 +276,7 @@ public final class ImageService implements AutoCloseable {
       PullListener listener,
       BooleanSupplier mayFinish)
       throws InterruptedException {
-    LOG.info("Pulling {}", reference);
+    ImageEvent.PULL_BEGUN.on(LOG).log("pulling image {}", reference);
     long start = System.nanoTime();
     try {
       PullLog log = new PullLog(reference, System::nanoTime);
@@ -289,14 +289,18 @@ public final class ImageService implements AutoCloseable {
                 listener.on(event);
               },
               mayFinish);
-      LOG.info(
-          "Pulled {} ({}) in {} ms",
-          reference,
-          image.id(),
-          Duration.ofNanos(System.nanoTime() - start).toMillis());
+      ImageEvent.PULLED
+          .on(LOG)
+          .log(
+              "image {} is pulled, after {} ms ({})",
+              reference,
+              Duration.ofNanos(System.nanoTime() - start).toMillis(),
+              image.id());
       return image;
     } catch (StageletException failure) {
-      LOG.warn("Pull of {} failed: {}", reference, failure.getMessage());
+      ImageEvent.PULL_FAILED
+          .on(LOG)
+          .log("image {} could not be pulled: {}", reference, failure.getMessage());
       throw failure;
     }
   }
@@ -373,7 +377,9 @@ public final class ImageService implements AutoCloseable {
             findRecord(referenceOrId)
                 .map(found -> {
                   records.remove(found.id());
-                  LOG.info("Removed {} {}", found.id(), found.tags());
+                  ImageEvent.IMAGE_REMOVED
+                      .on(LOG)
+                      .log("image {} {} is removed", found.id(), found.tags());
                   return takeUnused();
                 }));
     garbage.ifPresent(layers::delete);
@@ -570,7 +576,7 @@ public final class ImageService implements AutoCloseable {
           String what =
               "image %s %s lacks layer %s and is removed; pull it again"
                   .formatted(record.id(), record.tags(), diffId);
-          LOG.warn("{}", what);
+          ImageEvent.STORE_DAMAGED.on(LOG).log("{}", what);
           dropped.add(what);
           records.remove(record.id());
           break;
