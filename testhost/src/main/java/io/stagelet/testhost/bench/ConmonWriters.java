@@ -13,18 +13,6 @@ import java.util.List;
  */
 final class ConmonWriters implements Writers {
   private static final String SLICE = "bench-conmon.slice";
-  private static final String CONFIGURATION =
-      """
-      {"ociVersion": "1.0.2",
-       "process": {"user": {"uid": 0, "gid": 0}, "args": ["sh", "-c", "%s"], "env": ["PATH=/bin"], "cwd": "/"},
-       "root": {"path": "rootfs"},
-       "mounts": [
-         {"destination": "/proc", "type": "proc", "source": "proc"},
-         {"destination": "/bench", "type": "bind", "source": "%s", "options": ["rbind"]}],
-       "linux": {"cgroupsPath": "/bench-conmon-payload/%s",
-                 "namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}]}}
-      """;
-
   private final Node node;
   private final Path directory;
   private final Path conmon;
@@ -46,7 +34,18 @@ final class ConmonWriters implements Writers {
       Files.createSymbolicLink(programs.resolve(program), Path.of("busybox"));
     }
     Files.writeString(
-        bundle.resolve("config.json"), CONFIGURATION.formatted(shell, directory, name));
+        bundle.resolve("config.json"),
+        """
+        {"ociVersion": "1.0.2",
+         "process": {"user": {"uid": 0, "gid": 0}, "args": ["sh", "-c", "%s"], "env": ["PATH=/bin"], "cwd": "/"},
+         "root": {"path": "rootfs"},
+         "mounts": [
+           {"destination": "/proc", "type": "proc", "source": "proc"},
+           {"destination": "/bench", "type": "bind", "source": "%s", "options": ["rbind"]}],
+         "linux": {"cgroupsPath": "/bench-conmon-payload/%s",
+                   "namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}]}}
+        """
+            .formatted(shell, directory, name));
     Path log = bundle.resolve("log");
     Path pid = bundle.resolve("pid");
     node.run(
