@@ -7,6 +7,7 @@ import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalLoggers;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
+import io.stagelet.journal.Story;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -101,7 +102,9 @@ final class CriServer implements AutoCloseable {
             "the image service",
             new ImageService(
                 store,
-                ImageSettings.defaults().withPinned(configuration.pinnedImages()),
+                ImageSettings.defaults()
+                    .withPinned(configuration.pinnedImages())
+                    .withCarried(Story::carried),
                 Registries.of(
                     RegistryFiles.system(environment),
                     () -> Set.copyOf(live.now().insecureRegistries()),
