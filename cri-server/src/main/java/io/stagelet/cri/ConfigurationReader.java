@@ -100,9 +100,16 @@ final class ConfigurationReader {
         handlers,
         strings(root.path("registries").path("insecure")),
         strings(root.path("images").path("pinned")),
+        pulls(root.path("images"), defaults.pulls()),
         output(root.path("output")),
         log(root.path("log"), defaults.log()),
         streaming(root.path("streaming"), defaults.streaming()));
+  }
+
+  private static Configuration.Pulls pulls(JsonNode images, Configuration.Pulls defaults) {
+    return new Configuration.Pulls(
+        images.path("parallel-layers").asInt(defaults.parallelLayers()),
+        images.path("parallel-ranges").asInt(defaults.parallelRanges()));
   }
 
   private StreamingSettings streaming(JsonNode table, StreamingSettings defaults) {

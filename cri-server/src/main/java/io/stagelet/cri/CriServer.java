@@ -104,7 +104,10 @@ final class CriServer implements AutoCloseable {
                 store,
                 ImageSettings.defaults()
                     .withPinned(configuration.pinnedImages())
-                    .withCarried(Story::carried),
+                    .withCarried(Story::carried)
+                    .withParallel(
+                        configuration.pulls().parallelLayers(),
+                        configuration.pulls().parallelRanges()),
                 Registries.of(
                     RegistryFiles.system(environment),
                     () -> Set.copyOf(live.now().insecureRegistries()),

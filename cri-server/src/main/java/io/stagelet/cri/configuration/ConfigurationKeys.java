@@ -83,6 +83,18 @@ public final class ConfigurationKeys {
         "[]",
         RELOAD,
         "Names of images that kubelet must not collect; * stands for anything but a slash, and at the end for all that follows.");
+    key(
+        "images.parallel-layers",
+        new ValueType.Whole(1, 64, ""),
+        "4",
+        RESTART,
+        "How many layers of one image are fetched at a time.");
+    key(
+        "images.parallel-ranges",
+        new ValueType.Whole(1, 16, ""),
+        "3",
+        RESTART,
+        "Over how many connections one large layer comes when the registry is what takes the time; 1 for one always. Each keeps 4 MiB in memory.");
 
     table("streaming", "Where exec, attach and port-forward are served.");
     key(
