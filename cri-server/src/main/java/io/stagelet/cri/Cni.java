@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountInfo;
@@ -18,7 +19,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Runs CNI plugins (CNI specification 1.0, "Execution protocol") to attach sandboxes to a network
@@ -31,6 +35,7 @@ final class Cni {
   /** The pod's interface that CNI makes. */
   static final String INTERFACE = "eth0";
 
+  private static final Logger LOG = LoggerFactory.getLogger(Cni.class);
   private static final int LONGEST_QUOTE = 400;
   private static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
 
@@ -92,6 +97,7 @@ final class Cni {
    */
   CniAttachment attach(Target target, CniAttachment planned) {
     CniConfiguration network = CniConfiguration.of(planned);
+    long begun = System.nanoTime();
     JsonNode result = null;
     for (ObjectNode plugin : network.plugins()) {
       try {
@@ -106,8 +112,21 @@ final class Cni {
       }
     }
     String text = result == null ? "" : result.toString();
-    return new CniAttachment(
-        network.name(), network.source(), text, addresses(result), planned.portMappings());
+    CniAttachment attachment =
+        new CniAttachment(
+            network.name(), network.source(), text, addresses(result), planned.portMappings());
+    StoryEvent.NETWORK_JOINED
+        .on(LOG)
+        .log(
+            "pod {} has joined the network {} (CNI plugins {}) with {}, after {} ms",
+            named(target),
+            network.name(),
+            types(network),
+            attachment.addresses().isEmpty()
+                ? "no address"
+                : String.join(" and ", attachment.addresses()),
+            Duration.ofNanos(System.nanoTime() - begun).toMillis());
+    return attachment;
   }
 
   /**
@@ -133,6 +152,19 @@ final class Cni {
     if (failed != null) {
       throw failed;
     }
+    StoryEvent.NETWORK_LEFT
+        .on(LOG)
+        .log("pod {} has left the network {}", named(target), network.name());
+  }
+
+  private static String named(Target target) {
+    return target.pod().namespace() + "/" + target.pod().name();
+  }
+
+  private static String types(CniConfiguration network) {
+    return network.plugins().stream()
+        .map(plugin -> plugin.path("type").asText())
+        .collect(Collectors.joining(", "));
   }
 
   private @Nullable JsonNode call(
@@ -172,6 +204,16 @@ final class Cni {
           ErrorCode.UNAVAILABLE,
           "CNI plugin %s failed in %s for pod %s (network %s): %s"
               .formatted(type, verb, target.pod(), network.name(), complaint(outcome)));
+    }
+    if (outcome.errors().length > 0) {
+      StoryEvent.NETWORK_PLUGIN_SAID
+          .on(LOG)
+          .log(
+              "CNI plugin {} said in {} for pod {}: {}",
+              type,
+              verb,
+              named(target),
+              quoted(new String(outcome.errors(), StandardCharsets.UTF_8)));
     }
     if (!verb.equals("ADD")) {
       return null;

@@ -136,7 +136,8 @@ final class ConfigurationReader {
         table.path("address").asText(defaults.address()),
         table.path("port").asInt(defaults.port()),
         tls,
-        Duration.ofSeconds(table.path("idle-timeout").asLong(defaults.idleTimeout().toSeconds())));
+        Duration.ofSeconds(table.path("idle-timeout").asLong(defaults.idleTimeout().toSeconds())),
+        defaults.creationTimeout());
   }
 
   private Map<String, Configuration.Handler> handlers(JsonNode tables) {

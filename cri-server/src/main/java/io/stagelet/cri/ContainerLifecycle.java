@@ -352,6 +352,13 @@ final class ContainerLifecycle {
     }
     if (!timeout.isZero()) {
       if (container.firstToAskItToStop()) {
+        StoryEvent.CONTAINER_ASKED_TO_END
+            .on(LOG)
+            .log(
+                "container {} is asked to end ({}), and has {} s until it is killed",
+                container.plan().name(),
+                Signals.name(container.plan().stopSignal()),
+                timeout.toSeconds());
         container.stage1().signal(container.plan(), container.plan().stopSignal());
       }
       if (hasEnded(container, timeout)) {

@@ -7,6 +7,7 @@ import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalLoggers;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
+import io.stagelet.journal.Story;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -103,6 +104,7 @@ final class CriServer implements AutoCloseable {
                 store,
                 ImageSettings.defaults()
                     .withPinned(configuration.pinnedImages())
+                    .withCarried(Story::carried)
                     .withParallel(
                         configuration.pulls().parallelLayers(),
                         configuration.pulls().parallelRanges()),

@@ -90,6 +90,11 @@ public final class ConsoleSocket implements AutoCloseable {
     return path;
   }
 
+  /** Becomes readable when somebody connects; stays this object's. */
+  public int number() {
+    return socket;
+  }
+
   /**
    * Waits for somebody who connects and sends a descriptor.
    *

@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.util.Optional;
 
 /**
  * A function of the C library that takes up to six integers and pointers.
@@ -46,6 +47,11 @@ final class LibcFunction {
   /** The function of that name. */
   static LibcFunction of(String name) {
     return new LibcFunction(LINKER.defaultLookup().findOrThrow(name));
+  }
+
+  /** The function of that name, where this C library has it. */
+  static Optional<LibcFunction> find(String name) {
+    return LINKER.defaultLookup().find(name).map(LibcFunction::new);
   }
 
   /** Room for the error number of a call. */

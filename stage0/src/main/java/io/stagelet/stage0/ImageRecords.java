@@ -131,7 +131,12 @@ final class ImageRecords {
               Json.texts(json, "blobs").stream().map(Digest::parse).collect(Collectors.toSet()));
       records.put(record.id(), record);
     } catch (StageletException damaged) {
-      LOG.warn("Image record {} is left out: {}", file, StageletException.reason(damaged));
+      ImageEvent.STORE_DAMAGED
+          .on(LOG)
+          .log(
+              "image record {} is damaged and is removed: {}",
+              file,
+              StageletException.reason(damaged));
       found.add("image record %s: %s".formatted(file.getFileName(), damaged.getMessage()));
       Files.delete(file);
     }
@@ -185,7 +190,7 @@ final class ImageRecords {
       digest.verify(bytes, file.toString());
       return Optional.of(bytes);
     } catch (StageletException damaged) {
-      LOG.warn("{}", damaged.getMessage());
+      ImageEvent.STORE_DAMAGED.on(LOG).log("{}", damaged.getMessage());
       return Optional.empty();
     } catch (IOException failure) {
       throw StoreFiles.failed("read", file, failure);

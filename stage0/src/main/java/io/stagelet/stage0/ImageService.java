@@ -45,7 +45,8 @@ public final class ImageService implements AutoCloseable {
 
   private final Path directory;
   private final Clock clock;
-  private volatile List<String> pinnedNames;
+  private final ImageSettings settings;
+  private volatile List<String> pinnedNames; // the settings', until a reload
   private final StoreSessions sessions;
   private final Registries registries;
   private final RegistryClient registry;
@@ -71,6 +72,7 @@ public final class ImageService implements AutoCloseable {
   public ImageService(Path directory, ImageSettings settings, Registries registries, Clock clock) {
     this.directory = directory.toAbsolutePath();
     this.clock = clock;
+    this.settings = settings;
     this.pinnedNames = settings.pinned();
     makeStore(this.directory);
     this.sessions = new StoreSessions(this.directory);
@@ -132,7 +134,7 @@ public final class ImageService implements AutoCloseable {
       if (there != null && there.join(listener)) {
         joined = there;
       } else {
-        RunningPull begun = new RunningPull(reference.canonical());
+        RunningPull begun = new RunningPull(reference.canonical(), settings.carried());
         boolean _ = begun.join(listener);
         running.put(key, begun);
         begun.start(
@@ -289,7 +291,7 @@ public final class ImageService implements AutoCloseable {
       PullListener listener,
       BooleanSupplier mayFinish)
       throws InterruptedException {
-    LOG.info("Pulling {}", reference);
+    ImageEvent.PULL_BEGUN.on(LOG).log("pulling image {}", reference);
     long start = System.nanoTime();
     counters.begun();
     try {
@@ -303,16 +305,20 @@ public final class ImageService implements AutoCloseable {
                 listener.on(event);
               },
               mayFinish);
-      LOG.info(
-          "Pulled {} ({}) in {} ms",
-          reference,
-          image.id(),
-          Duration.ofNanos(System.nanoTime() - start).toMillis());
+      ImageEvent.PULLED
+          .on(LOG)
+          .log(
+              "image {} is pulled, after {} ms ({})",
+              reference,
+              Duration.ofNanos(System.nanoTime() - start).toMillis(),
+              image.id());
       counters.pulled();
       return image;
     } catch (StageletException failure) {
       counters.failed(failure.code());
-      LOG.warn("Pull of {} failed: {}", reference, failure.getMessage());
+      ImageEvent.PULL_FAILED
+          .on(LOG)
+          .log("image {} could not be pulled: {}", reference, failure.getMessage());
       throw failure;
     } catch (InterruptedException cancelled) {
       counters.failed(ErrorCode.CANCELLED);
@@ -395,7 +401,9 @@ public final class ImageService implements AutoCloseable {
             findRecord(referenceOrId)
                 .map(found -> {
                   records.remove(found.id());
-                  LOG.info("Removed {} {}", found.id(), found.tags());
+                  ImageEvent.IMAGE_REMOVED
+                      .on(LOG)
+                      .log("image {} {} is removed", found.id(), found.tags());
                   return takeUnused();
                 }));
     garbage.ifPresent(layers::delete);
@@ -597,7 +605,7 @@ public final class ImageService implements AutoCloseable {
           String what =
               "image %s %s lacks layer %s and is removed; pull it again"
                   .formatted(record.id(), record.tags(), diffId);
-          LOG.warn("{}", what);
+          ImageEvent.STORE_DAMAGED.on(LOG).log("{}", what);
           dropped.add(what);
           records.remove(record.id());
           break;

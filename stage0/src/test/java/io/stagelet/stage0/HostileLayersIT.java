@@ -15,6 +15,7 @@ import java.time.Clock;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -47,7 +48,12 @@ class HostileLayersIT {
     images =
         new ImageService(
             directory.resolve("store"),
-            new ImageSettings(RegistrySettings.defaults(), Platform.host(), LIMITS, List.of()),
+            new ImageSettings(
+                RegistrySettings.defaults(),
+                Platform.host(),
+                LIMITS,
+                List.of(),
+                UnaryOperator.identity()),
             Registries.of(RegistryEndpoints.named(Set.of())),
             Clock.systemUTC());
   }
