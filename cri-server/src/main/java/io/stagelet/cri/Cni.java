@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountInfo;
@@ -18,7 +19,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Runs CNI plugins (CNI specification 1.0, "Execution protocol") to attach sandboxes to a network
@@ -31,11 +35,11 @@ final class Cni {
   /** The pod's interface that CNI makes. */
   static final String INTERFACE = "eth0";
 
+  private static final Logger LOG = LoggerFactory.getLogger(Cni.class);
   private static final int LONGEST_QUOTE = 400;
   private static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
 
-  private final Path configurationDirectory;
-  private final List<Path> binaryDirectories;
+  private volatile Directories directories;
   private final ObjectMapper json = new ObjectMapper();
 
   /**
@@ -44,8 +48,18 @@ final class Cni {
    * @param configurationDirectory read anew for each sandbox, so that no change goes unseen
    */
   Cni(Path configurationDirectory, List<Path> binaryDirectories) {
-    this.configurationDirectory = configurationDirectory;
-    this.binaryDirectories = List.copyOf(binaryDirectories);
+    this.directories = new Directories(configurationDirectory, binaryDirectories);
+  }
+
+  private record Directories(Path configuration, List<Path> binaries) {
+    Directories {
+      binaries = List.copyOf(binaries);
+    }
+  }
+
+  /** From now on networks and plugins are looked for there. */
+  void use(Path configurationDirectory, List<Path> binaryDirectories) {
+    directories = new Directories(configurationDirectory, binaryDirectories);
   }
 
   /** Which sandbox a plugin is called for. */
@@ -54,7 +68,7 @@ final class Cni {
   /** Why pods cannot get a network now, in words; empty when they can. */
   Optional<String> unreadiness() {
     try {
-      for (ObjectNode plugin : CniConfiguration.load(configurationDirectory).plugins()) {
+      for (ObjectNode plugin : CniConfiguration.load(directories.configuration()).plugins()) {
         var _ = binary(plugin.path("type").asText());
       }
       return Optional.empty();
@@ -65,7 +79,7 @@ final class Cni {
 
   /** The network that a sandbox made now would get. */
   CniConfiguration network() {
-    return CniConfiguration.load(configurationDirectory);
+    return CniConfiguration.load(directories.configuration());
   }
 
   /**
@@ -83,6 +97,7 @@ final class Cni {
    */
   CniAttachment attach(Target target, CniAttachment planned) {
     CniConfiguration network = CniConfiguration.of(planned);
+    long begun = System.nanoTime();
     JsonNode result = null;
     for (ObjectNode plugin : network.plugins()) {
       try {
@@ -97,8 +112,21 @@ final class Cni {
       }
     }
     String text = result == null ? "" : result.toString();
-    return new CniAttachment(
-        network.name(), network.source(), text, addresses(result), planned.portMappings());
+    CniAttachment attachment =
+        new CniAttachment(
+            network.name(), network.source(), text, addresses(result), planned.portMappings());
+    StoryEvent.NETWORK_JOINED
+        .on(LOG)
+        .log(
+            "pod {} has joined the network {} (CNI plugins {}) with {}, after {} ms",
+            named(target),
+            network.name(),
+            types(network),
+            attachment.addresses().isEmpty()
+                ? "no address"
+                : String.join(" and ", attachment.addresses()),
+            Duration.ofNanos(System.nanoTime() - begun).toMillis());
+    return attachment;
   }
 
   /**
@@ -124,6 +152,19 @@ final class Cni {
     if (failed != null) {
       throw failed;
     }
+    StoryEvent.NETWORK_LEFT
+        .on(LOG)
+        .log("pod {} has left the network {}", named(target), network.name());
+  }
+
+  private static String named(Target target) {
+    return target.pod().namespace() + "/" + target.pod().name();
+  }
+
+  private static String types(CniConfiguration network) {
+    return network.plugins().stream()
+        .map(plugin -> plugin.path("type").asText())
+        .collect(Collectors.joining(", "));
   }
 
   private @Nullable JsonNode call(
@@ -163,6 +204,16 @@ final class Cni {
           ErrorCode.UNAVAILABLE,
           "CNI plugin %s failed in %s for pod %s (network %s): %s"
               .formatted(type, verb, target.pod(), network.name(), complaint(outcome)));
+    }
+    if (outcome.errors().length > 0) {
+      StoryEvent.NETWORK_PLUGIN_SAID
+          .on(LOG)
+          .log(
+              "CNI plugin {} said in {} for pod {}: {}",
+              type,
+              verb,
+              named(target),
+              quoted(new String(outcome.errors(), StandardCharsets.UTF_8)));
     }
     if (!verb.equals("ADD")) {
       return null;
@@ -204,7 +255,7 @@ final class Cni {
         "IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_INFRA_CONTAINER_ID=%s;K8S_POD_UID=%s"
             .formatted(pod.namespace(), pod.name(), target.containerId(), pod.uid()));
     environment.put(
-        "CNI_PATH", String.join(":", binaryDirectories.stream().map(Path::toString).toList()));
+        "CNI_PATH", String.join(":", directories.binaries().stream().map(Path::toString).toList()));
     return environment;
   }
 
@@ -223,7 +274,7 @@ final class Cni {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT, "the CNI plugin type '%s' has a slash".formatted(type));
     }
-    return binaryDirectories.stream()
+    return directories.binaries().stream()
         .map(directory -> directory.resolve(type))
         .filter(Files::isExecutable)
         .findFirst()
@@ -231,7 +282,7 @@ final class Cni {
             new StageletException(
                 ErrorCode.FAILED_PRECONDITION,
                 "the CNI plugin '%s' is in none of %s; install it, or name its directory in cni.bin-dirs"
-                    .formatted(type, binaryDirectories)));
+                    .formatted(type, directories.binaries())));
   }
 
   /** A plugin says its error as JSON on its standard output: {@code msg} and {@code details}. */

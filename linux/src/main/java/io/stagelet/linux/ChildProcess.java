@@ -77,20 +77,19 @@ public final class ChildProcess implements AutoCloseable {
   private static final LibcFunction SET_FLAGS = LibcFunction.of("posix_spawnattr_setflags");
   private static final LibcFunction SET_DEFAULT = LibcFunction.of("posix_spawnattr_setsigdefault");
   private static final LibcFunction SET_MASK = LibcFunction.of("posix_spawnattr_setsigmask");
+  private static final LibcFunction SYSCALL_PIDFD_OPEN = LibcFunction.of("syscall");
+  private static final LibcFunction SYSCALL_PIDFD_SEND_SIGNAL = LibcFunction.of("syscall");
+  private static final LibcFunction WAITID = LibcFunction.of("waitid");
 
   /** Of glibc 2.39: the child is made in a cgroup ({@code CLONE_INTO_CGROUP}). */
   private static final Optional<LibcFunction> SET_CGROUP =
-      LibcFunction.ifThere("posix_spawnattr_setcgroup_np");
+      LibcFunction.find("posix_spawnattr_setcgroup_np");
 
   /**
    * Where the C library cannot: a shell goes there and becomes the program. To {@code
    * cgroup.procs}, 0 is the process that writes it (cgroups(7)).
    */
   private static final String ENTER_CGROUP = "echo 0 > \"$0\" && exec \"$@\"";
-
-  private static final LibcFunction SYSCALL_PIDFD_OPEN = LibcFunction.of("syscall");
-  private static final LibcFunction SYSCALL_PIDFD_SEND_SIGNAL = LibcFunction.of("syscall");
-  private static final LibcFunction WAITID = LibcFunction.of("waitid");
 
   /** The numbers are the same on every architecture since they came (Linux 5.1 and later). */
   private static final long PIDFD_SEND_SIGNAL = 424;

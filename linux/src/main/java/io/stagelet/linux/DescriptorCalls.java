@@ -29,7 +29,7 @@ public final class DescriptorCalls {
   public static final int O_EXCL = 0x80;
   public static final int O_APPEND = 0x400;
   public static final int O_NONBLOCK = 0x800;
-  public static final int O_DIRECTORY = 0x10000;
+  public static final int O_DIRECTORY = FileCalls.O_DIRECTORY;
   public static final int O_CLOEXEC = 0x80000;
 
   private static final int SPLICE_F_NONBLOCK = 2;

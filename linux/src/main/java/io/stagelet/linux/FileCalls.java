@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The system calls on files relative to a directory's descriptor. As the kernel does, each returns
@@ -92,8 +93,10 @@ final class FileCalls implements AutoCloseable {
   private final MemorySegment how = arena.allocate(3 * LONG.byteSize(), 8);
   private final MemorySegment times = arena.allocate(4 * LONG.byteSize(), 8);
   private final MemorySegment status = arena.allocate(256, 8);
-  private final MemorySegment data = arena.allocate(WRITE_SIZE);
-  private final MemorySegment entries = arena.allocate(ENTRIES_SIZE, 8);
+
+  // large, and most of these objects live for a call or two: made when they are wanted
+  private @Nullable MemorySegment data;
+  private @Nullable MemorySegment entries;
 
   /** What {@link #status} tells of a file. */
   record Status(
@@ -124,6 +127,24 @@ final class FileCalls implements AutoCloseable {
 
   /** What a directory holds under one name; {@code directory} as the directory's entry says. */
   record Entry(String name, boolean directory) {}
+
+  private MemorySegment data() {
+    MemorySegment made = data;
+    if (made == null) {
+      made = arena.allocate(WRITE_SIZE);
+      data = made;
+    }
+    return made;
+  }
+
+  private MemorySegment entries() {
+    MemorySegment made = entries;
+    if (made == null) {
+      made = arena.allocate(ENTRIES_SIZE, 8);
+      entries = made;
+    }
+    return made;
+  }
 
   int openat(int directory, String name, int flags, int mode) {
     if (tooLong(name)) {
@@ -168,12 +189,12 @@ final class FileCalls implements AutoCloseable {
     int done = 0;
     while (done < length) {
       int chunk = Math.min(length - done, WRITE_SIZE);
-      MemorySegment.copy(bytes, offset + done, data, ValueLayout.JAVA_BYTE, 0, chunk);
+      MemorySegment.copy(bytes, offset + done, data(), ValueLayout.JAVA_BYTE, 0, chunk);
       int sent = 0;
       while (sent < chunk) {
         long count =
             WRITE.call(
-                errno, fd, data.asSlice(sent).address(), (chunk - sent), position + done + sent);
+                errno, fd, data().asSlice(sent).address(), (chunk - sent), position + done + sent);
         if (count < 0) {
           int error = LibcFunction.errno(errno);
           if (error == Errno.EINTR) {
@@ -301,11 +322,11 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(attribute) || value.length > WRITE_SIZE) {
       return -ENAMETOOLONG;
     }
-    MemorySegment.copy(value, 0, data, ValueLayout.JAVA_BYTE, 0, value.length);
+    MemorySegment.copy(value, 0, data(), ValueLayout.JAVA_BYTE, 0, value.length);
     return result(
         (int)
             FSETXATTR.call(
-                errno, fd, put(first, attribute).address(), data.address(), value.length, 0));
+                errno, fd, put(first, attribute).address(), data().address(), value.length, 0));
   }
 
   /** Never follows a link at the end of {@code path}. */
@@ -313,14 +334,14 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(path) || tooLong(attribute) || value.length > WRITE_SIZE) {
       return -ENAMETOOLONG;
     }
-    MemorySegment.copy(value, 0, data, ValueLayout.JAVA_BYTE, 0, value.length);
+    MemorySegment.copy(value, 0, data(), ValueLayout.JAVA_BYTE, 0, value.length);
     return result(
         (int)
             LSETXATTR.call(
                 errno,
                 put(first, path).address(),
                 put(second, attribute).address(),
-                data.address(),
+                data().address(),
                 value.length,
                 0));
   }
@@ -335,7 +356,7 @@ final class FileCalls implements AutoCloseable {
             errno,
             put(first, path).address(),
             put(second, attribute).address(),
-            data.address(),
+            data().address(),
             WRITE_SIZE);
     if (length < 0) {
       int error = LibcFunction.errno(errno);
@@ -345,7 +366,7 @@ final class FileCalls implements AutoCloseable {
       throw new SystemCallException("lgetxattr of " + attribute, path, error);
     }
     byte[] value = new byte[(int) length];
-    MemorySegment.copy(data, ValueLayout.JAVA_BYTE, 0, value, 0, value.length);
+    MemorySegment.copy(data(), ValueLayout.JAVA_BYTE, 0, value, 0, value.length);
     return value;
   }
 
@@ -354,7 +375,7 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(path)) {
       throw new SystemCallException("llistxattr", path, ENAMETOOLONG);
     }
-    long length = LLISTXATTR.call(errno, put(first, path).address(), data.address(), WRITE_SIZE);
+    long length = LLISTXATTR.call(errno, put(first, path).address(), data().address(), WRITE_SIZE);
     if (length < 0) {
       int error = LibcFunction.errno(errno);
       if (error == Errno.EOPNOTSUPP) {
@@ -364,7 +385,7 @@ final class FileCalls implements AutoCloseable {
     }
     List<String> names = new ArrayList<>();
     for (long at = 0; at < length; ) {
-      String name = data.getString(at, StandardCharsets.ISO_8859_1);
+      String name = data().getString(at, StandardCharsets.ISO_8859_1);
       names.add(name);
       at += name.length() + 1;
     }
@@ -406,15 +427,15 @@ final class FileCalls implements AutoCloseable {
     long length;
     List<Entry> found = new ArrayList<>();
     do {
-      length = GETDENTS64.call(errno, directory, entries.address(), entries.byteSize());
+      length = GETDENTS64.call(errno, directory, entries().address(), entries().byteSize());
       if (length < 0) {
         throw new SystemCallException("getdents64", "a directory", LibcFunction.errno(errno));
       }
       // struct linux_dirent64: ino, off, reclen, type, name
       for (long at = 0; at < length; ) {
-        int size = entries.get(ValueLayout.JAVA_SHORT_UNALIGNED, at + 16) & 0xffff;
-        boolean directoryType = entries.get(ValueLayout.JAVA_BYTE, at + 18) == 4;
-        String name = entries.getString(at + 19, StandardCharsets.ISO_8859_1);
+        int size = entries().get(ValueLayout.JAVA_SHORT_UNALIGNED, at + 16) & 0xffff;
+        boolean directoryType = entries().get(ValueLayout.JAVA_BYTE, at + 18) == 4;
+        String name = entries().getString(at + 19, StandardCharsets.ISO_8859_1);
         if (!name.equals(".") && !name.equals("..")) {
           found.add(new Entry(name, directoryType));
         }

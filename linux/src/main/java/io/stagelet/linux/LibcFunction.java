@@ -49,8 +49,8 @@ final class LibcFunction {
     return new LibcFunction(LINKER.defaultLookup().findOrThrow(name));
   }
 
-  /** The same, empty where this C library is too old for it. */
-  static Optional<LibcFunction> ifThere(String name) {
+  /** The function of that name, where this C library has it. */
+  static Optional<LibcFunction> find(String name) {
     return LINKER.defaultLookup().find(name).map(LibcFunction::new);
   }
 

@@ -2,8 +2,8 @@ package io.stagelet.stage0;
 
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -175,9 +175,9 @@ final class CertificateDirectories {
 
   private static Collection<? extends Certificate> certificates(Path file)
       throws GeneralSecurityException, IOException {
-    try (InputStream stream = Files.newInputStream(file)) {
-      return CertificateFactory.getInstance("X.509").generateCertificates(stream);
-    }
+    // the JDK reads such a stream byte by byte, and a bundle has 200,000
+    return CertificateFactory.getInstance("X.509")
+        .generateCertificates(new ByteArrayInputStream(Files.readAllBytes(file)));
   }
 
   private static KeyStore emptyStore() throws GeneralSecurityException, IOException {

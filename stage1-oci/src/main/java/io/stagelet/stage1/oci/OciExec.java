@@ -141,7 +141,9 @@ final class OciExec implements Stage1.Exec {
       for (Path file : files) {
         String name = file.getFileName().toString().replace(".json", "");
         Path cgroup = CGROUPS.resolve(unitCgroup.substring(1)).resolve(name);
-        LOG.info("{} of container {} has lost its client and is killed", name, container.name());
+        OciEvent.EXEC_ENDED
+            .on(LOG)
+            .log("{} of container {} has lost its client and is killed", name, container.name());
         try (OciExec lost =
             new OciExec(
                 Command.of("true"),
