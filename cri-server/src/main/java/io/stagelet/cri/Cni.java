@@ -39,8 +39,7 @@ final class Cni {
   private static final int LONGEST_QUOTE = 400;
   private static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
 
-  private final Path configurationDirectory;
-  private final List<Path> binaryDirectories;
+  private volatile Directories directories;
   private final ObjectMapper json = new ObjectMapper();
 
   /**
@@ -49,8 +48,18 @@ final class Cni {
    * @param configurationDirectory read anew for each sandbox, so that no change goes unseen
    */
   Cni(Path configurationDirectory, List<Path> binaryDirectories) {
-    this.configurationDirectory = configurationDirectory;
-    this.binaryDirectories = List.copyOf(binaryDirectories);
+    this.directories = new Directories(configurationDirectory, binaryDirectories);
+  }
+
+  private record Directories(Path configuration, List<Path> binaries) {
+    Directories {
+      binaries = List.copyOf(binaries);
+    }
+  }
+
+  /** From now on networks and plugins are looked for there. */
+  void use(Path configurationDirectory, List<Path> binaryDirectories) {
+    directories = new Directories(configurationDirectory, binaryDirectories);
   }
 
   /** Which sandbox a plugin is called for. */
@@ -59,7 +68,7 @@ final class Cni {
   /** Why pods cannot get a network now, in words; empty when they can. */
   Optional<String> unreadiness() {
     try {
-      for (ObjectNode plugin : CniConfiguration.load(configurationDirectory).plugins()) {
+      for (ObjectNode plugin : CniConfiguration.load(directories.configuration()).plugins()) {
         var _ = binary(plugin.path("type").asText());
       }
       return Optional.empty();
@@ -70,7 +79,7 @@ final class Cni {
 
   /** The network that a sandbox made now would get. */
   CniConfiguration network() {
-    return CniConfiguration.load(configurationDirectory);
+    return CniConfiguration.load(directories.configuration());
   }
 
   /**
@@ -246,7 +255,7 @@ final class Cni {
         "IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_INFRA_CONTAINER_ID=%s;K8S_POD_UID=%s"
             .formatted(pod.namespace(), pod.name(), target.containerId(), pod.uid()));
     environment.put(
-        "CNI_PATH", String.join(":", binaryDirectories.stream().map(Path::toString).toList()));
+        "CNI_PATH", String.join(":", directories.binaries().stream().map(Path::toString).toList()));
     return environment;
   }
 
@@ -265,7 +274,7 @@ final class Cni {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT, "the CNI plugin type '%s' has a slash".formatted(type));
     }
-    return binaryDirectories.stream()
+    return directories.binaries().stream()
         .map(directory -> directory.resolve(type))
         .filter(Files::isExecutable)
         .findFirst()
@@ -273,7 +282,7 @@ final class Cni {
             new StageletException(
                 ErrorCode.FAILED_PRECONDITION,
                 "the CNI plugin '%s' is in none of %s; install it, or name its directory in cni.bin-dirs"
-                    .formatted(type, binaryDirectories)));
+                    .formatted(type, directories.binaries())));
   }
 
   /** A plugin says its error as JSON on its standard output: {@code msg} and {@code details}. */

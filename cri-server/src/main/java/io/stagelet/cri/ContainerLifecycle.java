@@ -56,7 +56,7 @@ final class ContainerLifecycle {
 
   private record Key(SandboxId sandbox, String name, int attempt) {}
 
-  private final Configuration configuration;
+  private final LiveConfiguration configuration;
   private final Pods pods;
   private final Records records;
   private final ImageService images;
@@ -71,7 +71,7 @@ final class ContainerLifecycle {
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
   ContainerLifecycle(
-      Configuration configuration,
+      LiveConfiguration configuration,
       Pods pods,
       Records records,
       ImageService images,
@@ -530,12 +530,12 @@ final class ContainerLifecycle {
   ContainerOutput output(Container container) {
     ContainerRecord record = container.record();
     return OutputFields.output(
-        record, container.sandbox().record(), container.unit(), configuration);
+        record, container.sandbox().record(), container.unit(), configuration.now());
   }
 
   /** The places of a container, all below the directory on the tmpfs. */
   ContainerPlanner.Places places(ContainerId id) {
-    Path directory = configuration.runDirectory().resolve("containers").resolve(id.value());
+    Path directory = configuration.now().runDirectory().resolve("containers").resolve(id.value());
     return new ContainerPlanner.Places(
         directory,
         directory.resolve("rootfs"),

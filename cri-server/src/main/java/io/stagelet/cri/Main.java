@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.command.ConfigCommand;
 import io.stagelet.cri.command.LogsCommand;
 import io.stagelet.cri.command.StoryCommand;
 import io.stagelet.journal.JournalLoggers;
@@ -32,7 +33,8 @@ public final class Main {
     CommandLine command =
         new CommandLine(new Main())
             .addSubcommand(new LogsCommand(Main::journalNamespace))
-            .addSubcommand(new StoryCommand(Main::journalNamespace));
+            .addSubcommand(new StoryCommand(Main::journalNamespace))
+            .addSubcommand(ConfigCommand.line(ConfigurationReader::mistakes));
     command.setExecutionExceptionHandler((failure, line, _) -> {
       line.getErr().println("stagelet: " + StageletException.reason(failure));
       if (!(failure instanceof StageletException)) {
@@ -67,8 +69,8 @@ public final class Main {
 
     @Override
     public Integer call() throws InterruptedException {
-      Configuration configuration = ConfigurationReader.read(config);
-      JournalLoggers.use(configuration.log());
+      LiveConfiguration configuration = LiveConfiguration.read(config);
+      JournalLoggers.use(configuration.now().log());
       // gRPC and the JDK log by java.util.logging
       SLF4JBridgeHandler.removeHandlersForRootLogger();
       SLF4JBridgeHandler.install();

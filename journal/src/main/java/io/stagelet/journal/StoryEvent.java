@@ -67,7 +67,11 @@ public enum StoryEvent {
   /** A record on disk cannot be read. */
   RECORD_DAMAGED("7c0745a1f7e94d2db936a3c0836f2c5e", Level.ERROR),
   /** Something that belonged to nobody was removed. */
-  LEFTOVER_REMOVED("84bb45066e934bf8a195315e46f51de0", Level.INFO);
+  LEFTOVER_REMOVED("84bb45066e934bf8a195315e46f51de0", Level.INFO),
+  /** The configuration was read again. */
+  CONFIGURATION_RELOADED("3b7e0f0cbb1a4c5d9a54a1d5fd1f6f0e", Level.INFO),
+  /** The configuration was to be read again, and has mistakes. */
+  CONFIGURATION_REFUSED("f6f3a6b8f6de4a4a8a1d7f0f6c1a9e52", Level.ERROR);
 
   /** The key under which a log statement names its event. */
   static final String KEY = "MESSAGE_ID";

@@ -152,12 +152,20 @@ final class ImageRecords {
     }
   }
 
-  /** The record of an image whose configuration is {@code document}. */
+  /**
+   * The record of an image whose configuration is {@code document}, or of an artifact whose
+   * manifest it is: the configuration of an artifact is often the same empty document, and names
+   * nothing.
+   */
   static ImageRecord record(
       ImageId id, byte[] document, List<String> tags, List<String> digests, Set<Digest> blobs) {
     JsonNode json = Json.object(document, "configuration " + id);
     List<Digest> diffIds =
-        Json.texts(json.path("rootfs"), "diff_ids").stream().map(Digest::parse).toList();
+        json.has("layers")
+            ? ArtifactFiles.of(ImageManifest.of(json, "artifact " + id)).stream()
+                .map(ImagePart::diffId)
+                .toList()
+            : Json.texts(json.path("rootfs"), "diff_ids").stream().map(Digest::parse).toList();
     return new ImageRecord(
         id, tags, digests, blobs, ImageConfig.of(json), diffIds, document.length);
   }

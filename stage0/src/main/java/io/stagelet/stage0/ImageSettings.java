@@ -43,4 +43,10 @@ public record ImageSettings(
   public ImageSettings withCarried(UnaryOperator<Runnable> carrying) {
     return new ImageSettings(registry, platform, limits, pinned, carrying);
   }
+
+  /** The same with so many layers, and ranges of a layer, fetched at a time. */
+  public ImageSettings withParallel(int layers, int ranges) {
+    return new ImageSettings(
+        registry.withParallel(layers, ranges), platform, limits, pinned, carried);
+  }
 }

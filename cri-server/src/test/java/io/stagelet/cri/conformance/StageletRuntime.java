@@ -205,6 +205,15 @@ final class StageletRuntime implements RuntimeUnderTest {
     }
   }
 
+  /** The server's process. */
+  long pid() {
+    return Long.parseLong(
+        Command.of("systemctl", "show", "--value", "--property=MainPID", UNIT)
+            .runChecked()
+            .text()
+            .strip());
+  }
+
   /** Starts it again unless it runs: for what comes after a test that failed half way. */
   void ensureItRuns() {
     if (Command.of("systemctl", "is-active", "--quiet", UNIT).run().exitCode() != 0) {

@@ -18,9 +18,9 @@ import java.util.stream.Stream;
  * The command line of an OCI runtime.
  *
  * <p>crun leaves control groups alone ({@code --cgroup-manager=disabled}): a container is where its
- * unit's {@code ExecStart} is, and a process that joins is put there before. With a manager of its
- * own crun would kill whatever is in the container's cgroup when a creation fails and when it
- * deletes, and that is where it runs itself.
+ * unit's {@code ExecStart} is, and a process that joins is started there. With a manager of its own
+ * crun would kill whatever is in the container's cgroup when a creation fails and when it deletes,
+ * and that is where it runs itself.
  *
  * @param binary the program
  * @param root where it keeps its own state, on a tmpfs
@@ -31,9 +31,6 @@ record OciRuntime(Path binary, Path root, boolean crun, boolean mapsIds) {
   private static final String NO_CGROUPS = "--cgroup-manager=disabled";
   private static final Pattern ID = Pattern.compile("[0-9a-f]{64}");
   private static final Duration FORGET_DEADLINE = Duration.ofSeconds(30);
-
-  /** To {@code cgroup.procs}, 0 is the process that writes it (cgroups(7)). */
-  private static final String ENTER_CGROUP = "echo 0 > \"$0\" && exec \"$@\"";
 
   /**
    * The runtime at a path.
@@ -105,12 +102,21 @@ record OciRuntime(Path binary, Path root, boolean crun, boolean mapsIds) {
       arguments.addAll(List.of("--cgroup", cgroup.getFileName().toString()));
     }
     arguments.add(container);
-    List<String> command = command(log, arguments.toArray(String[]::new));
-    if (crun) {
-      command.addAll(
-          0, List.of("/bin/sh", "-c", ENTER_CGROUP, cgroup.resolve("cgroup.procs").toString()));
-    }
-    return command;
+    return command(log, arguments.toArray(String[]::new));
+  }
+
+  /**
+   * Whether a process on a terminal is run with a console socket. crun can; where it relays the
+   * terminal instead, what a process says last may end up in its log. runc would have to leave the
+   * process behind.
+   */
+  boolean handsTerminalsOver() {
+    return crun;
+  }
+
+  /** Whether a process joins the container in the cgroup where the command was started. */
+  boolean leavesCgroupsAlone() {
+    return crun;
   }
 
   /** Makes it forget a container, if it knows it; what is left of it is killed. */
