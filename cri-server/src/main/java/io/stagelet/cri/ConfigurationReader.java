@@ -55,6 +55,7 @@ import org.slf4j.event.Level;
  *   stage1 = "oci"
  *   annotation = true             # whether a pod may pick it by the annotation stagelet.io/stage1
  *   output = "block"              # or "drop": what happens while the journal or disk takes no output
+ *   cni-conf-dir = "/etc/cni/x.d" # the network of its pods, where it is another
  *   runtime = "/usr/bin/crun"     # this and every other key is the stage1's own
  *
  *   [output]
@@ -221,7 +222,8 @@ final class ConfigurationReader {
           handler
               .properties()
               .forEach(option -> {
-                if (!Set.of("stage1", "annotation", "output").contains(option.getKey())) {
+                if (!Set.of("stage1", "annotation", "output", "cni-conf-dir")
+                    .contains(option.getKey())) {
                   options.put(
                       option.getKey(),
                       string(handler, option.getKey(), key + "." + option.getKey(), ""));
@@ -233,7 +235,11 @@ final class ConfigurationReader {
                   stage1,
                   flag(handler, "annotation", key + ".annotation"),
                   options,
-                  policy(handler, key + ".output")));
+                  policy(handler, key + ".output"),
+                  handler.has("cni-conf-dir")
+                      ? Optional.of(
+                          path(handler, "cni-conf-dir", key + ".cni-conf-dir", Path.of("/")))
+                      : Optional.empty()));
         });
     return handlers;
   }

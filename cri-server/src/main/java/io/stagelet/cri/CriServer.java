@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /** The whole server: puts its parts together, and takes them apart in reverse. */
@@ -95,12 +96,14 @@ final class CriServer implements AutoCloseable {
         part(
             "the handlers",
             new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
-    Records records = new Records(configuration.root());
+    Records records =
+        new Records(configuration.root(), configuration.runDirectory().resolve("records"));
     Pods pods = new Pods();
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
-    Cni cni =
-        new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
+    Cni cni = cni(configuration, clock);
+    part("the watch of CNI configurations", new CniWatch(cni.directories(), cni::changed));
+    PodRanges podRanges = new PodRanges(configuration.root().resolve("pod-ranges.json"));
     LifeEvents events = new LifeEvents(pods, clock);
     Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
     AppArmor appArmor = new AppArmor();
@@ -128,13 +131,23 @@ final class CriServer implements AutoCloseable {
             records,
             files,
             cni,
+            podRanges,
             containers,
             ids,
             clock,
             images.rootFilesystems().mapsIds(),
             events);
     Recovery recovery =
-        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
+        new Recovery(
+            handlers,
+            pods,
+            records,
+            sandboxes,
+            containers,
+            relay,
+            inputs,
+            new Inspection(configuration, handlers, records, cni),
+            cni);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -153,6 +166,7 @@ final class CriServer implements AutoCloseable {
                     new Streaming(streams, relay, inputs),
                     relay,
                     cni,
+                    podRanges,
                     statistics,
                     events),
                 new ImageRpc(images, store, clock)));
@@ -175,6 +189,20 @@ final class CriServer implements AutoCloseable {
     parts.close();
   }
 
+  /** The networks of pods; a handler may have one of its own. */
+  static Cni cni(Configuration configuration, Clock clock) {
+    Map<String, Path> directories = new TreeMap<>();
+    configuration
+        .handlers()
+        .forEach((name, handler) ->
+            handler.network().ifPresent(directory -> directories.put(name, directory)));
+    return new Cni(
+        configuration.cniConfigurationDirectory(),
+        directories,
+        configuration.cniBinaryDirectories(),
+        clock);
+  }
+
   private <T extends AutoCloseable> T part(String name, T part) {
     parts.push("stop " + name, part::close);
     return part;
@@ -194,7 +222,7 @@ final class CriServer implements AutoCloseable {
     };
   }
 
-  private static Stage1Host host(Units units) {
+  static Stage1Host host(Units units) {
     return new Stage1Host() {
       @Override
       public <T> T shared(Class<T> type) {

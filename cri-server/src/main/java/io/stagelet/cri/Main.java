@@ -32,7 +32,8 @@ public final class Main {
     CommandLine command =
         new CommandLine(new Main())
             .addSubcommand(new LogsCommand(Main::journalNamespace))
-            .addSubcommand(new StoryCommand(Main::journalNamespace));
+            .addSubcommand(new StoryCommand(Main::journalNamespace))
+            .addSubcommand(new CheckCommand(CONFIGURATION, System.out));
     command.setExecutionExceptionHandler((failure, line, _) -> {
       line.getErr().println("stagelet: " + StageletException.reason(failure));
       if (!(failure instanceof StageletException)) {

@@ -9,6 +9,7 @@ import io.stagelet.cri.v1.ContainerResources;
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.ContainerStatus;
 import io.stagelet.cri.v1.ContainerUser;
+import io.stagelet.cri.v1.HugepageLimit;
 import io.stagelet.cri.v1.ImageSpec;
 import io.stagelet.cri.v1.LinuxContainerResources;
 import io.stagelet.cri.v1.LinuxContainerSecurityContext;
@@ -25,6 +26,8 @@ import io.stagelet.stage0.spi.ExecPlan;
 import io.stagelet.stage0.spi.SandboxId;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** Containers as CRI says them, and back. */
 final class ProtoContainer {
@@ -143,7 +146,12 @@ final class ProtoContainer {
         resources.getMemorySwapLimitInBytes(),
         resources.getCpusetCpus(),
         resources.getCpusetMems(),
-        Math.toIntExact(resources.getOomScoreAdj()));
+        Math.toIntExact(resources.getOomScoreAdj()),
+        resources.getHugepageLimitsList().stream()
+            .collect(
+                Collectors.toMap(
+                    HugepageLimit::getPageSize, HugepageLimit::getLimit, (_, last) -> last)),
+        resources.getUnifiedMap());
   }
 
   private static ContainerRequest.Security security(LinuxContainerSecurityContext context) {
@@ -329,7 +337,7 @@ final class ProtoContainer {
         .build();
   }
 
-  private static LinuxContainerResources resources(ContainerPlan.Resources resources) {
+  static LinuxContainerResources resources(ContainerPlan.Resources resources) {
     return LinuxContainerResources.newBuilder()
         .setCpuShares(resources.cpuShares())
         .setCpuQuota(resources.cpuQuota())
@@ -339,6 +347,16 @@ final class ProtoContainer {
         .setCpusetCpus(resources.cpus())
         .setCpusetMems(resources.memoryNodes())
         .setOomScoreAdj(resources.oomScoreAdjust())
+        .addAllHugepageLimits(
+            new TreeMap<>(resources.hugepages())
+                .entrySet().stream()
+                    .map(limit ->
+                        HugepageLimit.newBuilder()
+                            .setPageSize(limit.getKey())
+                            .setLimit(limit.getValue())
+                            .build())
+                    .toList())
+        .putAllUnified(resources.unified())
         .build();
   }
 

@@ -61,7 +61,10 @@ final class ProtoSandbox {
         mode(namespaces.getPid()),
         mode(namespaces.getIpc()),
         namespaces.hasUsernsOptions() ? ids(namespaces.getUsernsOptions()) : Optional.empty(),
-        runtimeHandler);
+        runtimeHandler,
+        new PodResources(
+            ProtoContainer.resources(config.getLinux().getResources()),
+            ProtoContainer.resources(config.getLinux().getOverhead())));
   }
 
   static SandboxRecord.PodKey key(PodSandboxMetadata metadata) {

@@ -84,6 +84,7 @@ final class RuntimeRpc extends StatisticsRpc {
   private final Streaming streaming;
   private final Relay relay;
   private final Cni cni;
+  private final PodRanges podRanges;
 
   RuntimeRpc(
       String version,
@@ -95,6 +96,7 @@ final class RuntimeRpc extends StatisticsRpc {
       Streaming streaming,
       Relay relay,
       Cni cni,
+      PodRanges podRanges,
       Statistics statistics,
       LifeEvents events) {
     super(pods, statistics, events);
@@ -107,6 +109,7 @@ final class RuntimeRpc extends StatisticsRpc {
     this.streaming = streaming;
     this.relay = relay;
     this.cni = cni;
+    this.podRanges = podRanges;
   }
 
   @Override
@@ -148,6 +151,8 @@ final class RuntimeRpc extends StatisticsRpc {
     usable.forEach((name, stage1) -> response.addRuntimeHandlers(handler(name, stage1)));
     if (verbose) {
       handlers.refused().forEach((name, reason) -> response.putInfo("handler " + name, reason));
+      cni.unreadinessOfHandlers()
+          .forEach((name, reason) -> response.putInfo("network of handler " + name, reason));
       response.putInfo("sandboxes", String.valueOf(pods.sandboxes().size()));
       response.putInfo("containers", String.valueOf(pods.containers().size()));
     }
@@ -186,14 +191,19 @@ final class RuntimeRpc extends StatisticsRpc {
   }
 
   /**
-   * kubelet tells the pod network's range here, which CNI plugins have from their own
-   * configuration.
+   * kubelet tells the pod network's ranges here, once; plugins that do not have them from their own
+   * configuration are told them with each sandbox.
    */
   @Override
   public void updateRuntimeConfig(
       UpdateRuntimeConfigRequest request, StreamObserver<UpdateRuntimeConfigResponse> observer) {
     GrpcErrors.answer(
-        "UpdateRuntimeConfig", observer, UpdateRuntimeConfigResponse::getDefaultInstance);
+        "UpdateRuntimeConfig",
+        observer,
+        () -> {
+          podRanges.become(request.getRuntimeConfig().getNetworkConfig().getPodCidr());
+          return UpdateRuntimeConfigResponse.getDefaultInstance();
+        });
   }
 
   @Override
@@ -251,6 +261,7 @@ final class RuntimeRpc extends StatisticsRpc {
             response.putInfo("unit", sandbox.unit());
             response.putInfo("slice", sandbox.plan().slice());
             response.putInfo("handler", sandbox.record().handler());
+            response.putInfo("resources", sandbox.record().resources().json());
             sandbox
                 .record()
                 .network()
@@ -393,9 +404,6 @@ final class RuntimeRpc extends StatisticsRpc {
         });
   }
 
-  /**
-   * kubelet has changed the pod's slice itself before it tells; nothing of the pod's unit follows.
-   */
   @Override
   public void updatePodSandboxResources(
       UpdatePodSandboxResourcesRequest request,
@@ -404,7 +412,11 @@ final class RuntimeRpc extends StatisticsRpc {
         "UpdatePodSandboxResources",
         observer,
         () -> {
-          var _ = pods.sandbox(request.getPodSandboxId());
+          sandboxes.update(
+              pods.sandbox(request.getPodSandboxId()),
+              new PodResources(
+                  ProtoContainer.resources(request.getResources()),
+                  ProtoContainer.resources(request.getOverhead())));
           return UpdatePodSandboxResourcesResponse.getDefaultInstance();
         });
   }

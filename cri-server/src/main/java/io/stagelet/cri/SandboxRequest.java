@@ -14,6 +14,7 @@ import java.util.Optional;
  * @param cgroupParent a slice; empty for the default one
  * @param ids the users and groups of a user namespace; absent for the host's
  * @param runtimeHandler the handler's name; empty for the default one
+ * @param resources what the pod may use as a whole
  */
 record SandboxRequest(
     SandboxRecord.PodKey key,
@@ -29,7 +30,8 @@ record SandboxRequest(
     NamespaceMode pid,
     NamespaceMode ipc,
     Optional<IdMappings> ids,
-    String runtimeHandler) {
+    String runtimeHandler,
+    PodResources resources) {
   /** Whose namespace is used; the modes of CRI's NamespaceMode. */
   enum NamespaceMode {
     POD,

@@ -2,7 +2,9 @@ package io.stagelet.stage0.spi;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -152,11 +154,13 @@ public record ContainerPlan(
    * @param cpuShares in the unit of cgroup v1 (2 to 262,144)
    * @param cpuQuota microseconds per period; negative for none
    * @param cpuPeriod microseconds
-   * @param memoryLimit bytes
+   * @param memoryLimit bytes; negative for none
    * @param swapLimit bytes of memory and swap together, as kubelet says it; negative for no limit
    * @param cpus a list such as {@code 0-2,4}
    * @param memoryNodes likewise
    * @param oomScoreAdjust -1000 to 1000
+   * @param hugepages bytes, by the size of the pages as the kernel calls it ({@code 2MB})
+   * @param unified files of the control group and what is written to them ({@code memory.high})
    */
   public record Resources(
       long cpuShares,
@@ -166,7 +170,19 @@ public record ContainerPlan(
       long swapLimit,
       String cpus,
       String memoryNodes,
-      int oomScoreAdjust) {
+      int oomScoreAdjust,
+      Map<String, Long> hugepages,
+      Map<String, String> unified) {
+    /** Nothing is limited. */
+    public static final Resources NONE =
+        new Resources(0, 0, 0, 0, 0, "", "", 0, Map.of(), Map.of());
+
+    public Resources {
+      // a record that was stored by an earlier version has none
+      hugepages = hugepages == null ? Map.of() : Map.copyOf(hugepages);
+      unified = unified == null ? Map.of() : Map.copyOf(unified);
+    }
+
     /** These, but for what {@code other} says: zero and empty say nothing. */
     public Resources changedBy(Resources other) {
       return new Resources(
@@ -174,10 +190,26 @@ public record ContainerPlan(
           other.cpuQuota == 0 ? cpuQuota : other.cpuQuota,
           other.cpuPeriod == 0 ? cpuPeriod : other.cpuPeriod,
           other.memoryLimit == 0 ? memoryLimit : other.memoryLimit,
-          other.swapLimit == 0 ? swapLimit : other.swapLimit,
+          other.swapLimit == 0 ? swapBeside(other.memoryLimit) : other.swapLimit,
           other.cpus.isEmpty() ? cpus : other.cpus,
           other.memoryNodes.isEmpty() ? memoryNodes : other.memoryNodes,
-          other.oomScoreAdjust == 0 ? oomScoreAdjust : other.oomScoreAdjust);
+          other.oomScoreAdjust == 0 ? oomScoreAdjust : other.oomScoreAdjust,
+          merged(hugepages, other.hugepages),
+          merged(unified, other.unified));
+    }
+
+    /** The limit of both together, when memory alone is changed: the swap stays what it was. */
+    private long swapBeside(long otherMemoryLimit) {
+      if (otherMemoryLimit == 0 || swapLimit <= 0 || memoryLimit <= 0) {
+        return swapLimit;
+      }
+      return otherMemoryLimit < 0 ? -1 : otherMemoryLimit + swapLimit - memoryLimit;
+    }
+
+    private static <T> Map<String, T> merged(Map<String, T> these, Map<String, T> others) {
+      Map<String, T> all = new HashMap<>(these);
+      all.putAll(others);
+      return all;
     }
   }
 }

@@ -4,6 +4,7 @@ import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntConsumer;
@@ -85,6 +86,14 @@ public interface Stage1 extends AutoCloseable {
    */
   void update(ContainerPlan container);
 
+  /**
+   * Sets what all containers of a sandbox together may use, where its slice is its own ({@link
+   * SandboxPlan#hasOwnSlice}); another slice is left to whom it belongs.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} when one cannot be set
+   */
+  default void update(SandboxPlan sandbox, ContainerPlan.Resources resources) {}
+
   /** Sends a signal to the container's first process; fine when it has ended. */
   void signal(ContainerPlan container, int signal);
 
@@ -114,6 +123,15 @@ public interface Stage1 extends AutoCloseable {
    * when it is gone.
    */
   void removeContainer(ContainerPlan container);
+
+  /**
+   * The units that {@link #sweep} would take down, the containers' first.
+   *
+   * @param knownUnits as there
+   */
+  default List<String> unknown(Set<String> knownUnits) {
+    return List.of();
+  }
 
   /**
    * Takes down every sandbox and container that a crash left and that nobody knows.
