@@ -96,7 +96,17 @@ final class CheckCommand implements Callable<Integer> {
                 .filter(finding -> before.stream().anyMatch(finding::isSameAs))
                 .toList();
       }
-      List<Result> results = findings.stream().map(this::result).toList();
+      List<Result> results = new ArrayList<>(findings.stream().map(this::result).toList());
+      // what was repaired may uncover more: the addresses of a sandbox that is gone now
+      if (results.stream().anyMatch(Result::isRepaired)) {
+        look(handlers, records, inspection).stream()
+            .filter(finding -> finding.repair().isPresent())
+            .filter(
+                finding -> results.stream().noneMatch(result -> result.finding().isSameAs(finding)))
+            .map(this::result)
+            .toList()
+            .forEach(results::add);
+      }
       if (asJson) {
         tellAsJson(results);
       } else {
