@@ -106,6 +106,7 @@ final class CriServer implements AutoCloseable {
     PodRanges podRanges = new PodRanges(configuration.root().resolve("pod-ranges.json"));
     LifeEvents events = new LifeEvents(pods, clock);
     Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
+    Selinux selinux = new Selinux(Path.of("/sys/fs/selinux"), Path.of("/etc/selinux"), random);
     AppArmor appArmor = new AppArmor();
     appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
@@ -118,7 +119,11 @@ final class CriServer implements AutoCloseable {
             relay,
             inputs,
             new ContainerPlanner(
-                new Capabilities(capabilityBound()), new SeccompDefault(machine()), appArmor),
+                new Capabilities(capabilityBound()),
+                new SeccompDefault(machine()),
+                appArmor,
+                new CdiDevices(CdiDevices.DIRECTORIES)),
+            selinux,
             files,
             ids,
             clock,
@@ -132,6 +137,7 @@ final class CriServer implements AutoCloseable {
             files,
             cni,
             podRanges,
+            selinux,
             containers,
             ids,
             clock,

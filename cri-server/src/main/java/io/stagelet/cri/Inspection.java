@@ -133,7 +133,9 @@ final class Inspection {
                   Stream.of("containers", "sandboxes")
                       .map(kind -> configuration.runDirectory().resolve(kind).resolve(id))
                       .filter(Files::exists),
-                  records.directoriesOf(id).stream())
+                  Stream.concat(
+                      records.directoriesOf(id).stream(),
+                      spools().stream().filter(file -> idOf(file).equals(id))))
               .forEach(Inspection::sweep);
         };
     return units.isEmpty()
@@ -178,15 +180,28 @@ final class Inspection {
 
   private List<Path> leftovers(Known known, Set<String> setAside) {
     return Stream.concat(
-            Stream.of("containers", "sandboxes")
-                .map(configuration.runDirectory()::resolve)
-                .flatMap(parent -> children(parent).stream())
-                .filter(directory -> !known.ids().contains(directory.getFileName().toString()))
-                .filter(directory -> !setAside.contains(directory.getFileName().toString())),
+            Stream.concat(
+                    Stream.of("containers", "sandboxes")
+                        .map(configuration.runDirectory()::resolve)
+                        .flatMap(parent -> children(parent).stream()),
+                    spools().stream())
+                .filter(path -> !known.ids().contains(idOf(path)))
+                .filter(path -> !setAside.contains(idOf(path))),
             Stream.concat(
                 records.containersWithoutRecord().stream(),
                 records.sandboxesWithoutRecord().stream()))
         .toList();
+  }
+
+  /** What the relay keeps of containers' output: files that are named by their ids. */
+  private List<Path> spools() {
+    return children(configuration.runDirectory().resolve("relay")).stream()
+        .filter(file -> file.getFileName().toString().matches("[0-9a-f]{64}\\..*"))
+        .toList();
+  }
+
+  private static String idOf(Path path) {
+    return path.getFileName().toString().split("\\.", 2)[0];
   }
 
   /** First what is mounted there, then the directory. */

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.v1.CDIDevice;
 import io.stagelet.cri.v1.Capability;
 import io.stagelet.cri.v1.Container;
 import io.stagelet.cri.v1.ContainerConfig;
@@ -51,12 +52,6 @@ final class ProtoContainer {
           ErrorCode.INVALID_ARGUMENT,
           "container %s names no image".formatted(config.getMetadata().getName()));
     }
-    if (config.getCDIDevicesCount() > 0) {
-      throw new StageletException(
-          ErrorCode.UNIMPLEMENTED,
-          "container %s asks for CDI devices, which are not built yet"
-              .formatted(config.getMetadata().getName()));
-    }
     String userImage = config.getImage().getUserSpecifiedImage();
     return new ContainerRequest(
         sandbox,
@@ -93,16 +88,13 @@ final class ProtoContainer {
                 .name()
                 .substring(SIGNAL_PREFIX.length())
                 .replace("RTMINPLUS", "RTMIN+")
-                .replace("RTMAXMINUS", "RTMAX-"));
+                .replace("RTMAXMINUS", "RTMAX-"),
+        CdiDevices.asked(
+            config.getCDIDevicesList().stream().map(CDIDevice::getName).toList(),
+            config.getAnnotationsMap()));
   }
 
   private static ContainerRecord.MountRecord mount(ContainerConfig config, Mount mount) {
-    if (mount.getMountOptionsCount() > 0) {
-      throw new StageletException(
-          ErrorCode.UNIMPLEMENTED,
-          "the mount %s of container %s has mount options, which are not built yet"
-              .formatted(mount.getContainerPath(), config.getMetadata().getName()));
-    }
     if (mount.hasImage() && !mount.getReadonly()) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
@@ -134,7 +126,8 @@ final class ProtoContainer {
                     mount.getImage().getUserSpecifiedImage(),
                     "",
                     mount.getImageSubPath()))
-            : Optional.empty());
+            : Optional.empty(),
+        mount.getMountOptionsList());
   }
 
   static ContainerPlan.Resources resources(LinuxContainerResources resources) {
@@ -176,8 +169,7 @@ final class ProtoContainer {
         context.getNamespaceOptions().getTargetId(),
         context.hasSeccomp() ? profile(context.getSeccomp()) : deprecatedProfile(context),
         context.hasApparmor() ? profile(context.getApparmor()) : deprecatedAppArmor(context),
-        !context.getSelinuxOptions().getType().isEmpty()
-            || !context.getSelinuxOptions().getLevel().isEmpty());
+        ProtoSandbox.selinux(context.getSelinuxOptions()));
   }
 
   private static ContainerRequest.Profile profile(SecurityProfile profile) {
@@ -319,6 +311,7 @@ final class ProtoContainer {
         .setReadonly(mount.readOnly())
         .setRecursiveReadOnly(mount.recursiveReadOnly())
         .setSelinuxRelabel(mount.relabel())
+        .addAllMountOptions(mount.options())
         .setPropagation(propagation)
         .build();
   }

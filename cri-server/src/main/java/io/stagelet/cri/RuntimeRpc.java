@@ -5,6 +5,8 @@ import io.grpc.stub.StreamObserver;
 import io.stagelet.cri.v1.AttachRequest;
 import io.stagelet.cri.v1.AttachResponse;
 import io.stagelet.cri.v1.CgroupDriver;
+import io.stagelet.cri.v1.CheckpointContainerRequest;
+import io.stagelet.cri.v1.CheckpointContainerResponse;
 import io.stagelet.cri.v1.ContainerFilter;
 import io.stagelet.cri.v1.ContainerStatusRequest;
 import io.stagelet.cri.v1.ContainerStatusResponse;
@@ -59,6 +61,7 @@ import io.stagelet.journal.Relay;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.Stage1;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -418,6 +421,21 @@ final class RuntimeRpc extends StatisticsRpc {
                   ProtoContainer.resources(request.getResources()),
                   ProtoContainer.resources(request.getOverhead())));
           return UpdatePodSandboxResourcesResponse.getDefaultInstance();
+        });
+  }
+
+  @Override
+  public void checkpointContainer(
+      CheckpointContainerRequest request, StreamObserver<CheckpointContainerResponse> observer) {
+    GrpcErrors.answer(
+        "CheckpointContainer",
+        observer,
+        () -> {
+          containers.checkpoint(
+              pods.container(request.getContainerId()),
+              Path.of(request.getLocation()),
+              Duration.ofSeconds(Math.max(0, request.getTimeout())));
+          return CheckpointContainerResponse.getDefaultInstance();
         });
   }
 

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,6 +30,7 @@ final class SandboxLifecycle {
   private final SandboxFiles files;
   private final Cni cni;
   private final PodRanges podRanges;
+  private final Selinux selinux;
   private final ContainerLifecycle containers;
   private final Ids ids;
   private final Clock clock;
@@ -44,6 +46,7 @@ final class SandboxLifecycle {
       SandboxFiles files,
       Cni cni,
       PodRanges podRanges,
+      Selinux selinux,
       ContainerLifecycle containers,
       Ids ids,
       Clock clock,
@@ -56,6 +59,7 @@ final class SandboxLifecycle {
     this.files = files;
     this.cni = cni;
     this.podRanges = podRanges;
+    this.selinux = selinux;
     this.containers = containers;
     this.ids = ids;
     this.clock = clock;
@@ -284,7 +288,14 @@ final class SandboxLifecycle {
         request.pid() == SandboxRequest.NamespaceMode.POD,
         request.sysctls(),
         SHM_SIZE,
-        request.ids());
+        request.ids(),
+        selinux.ofSandbox(
+            request.selinux(),
+            request.privileged(),
+            pods.sandboxes().stream()
+                .flatMap(sandbox -> sandbox.plan().selinux().stream())
+                .map(Selinux::level)
+                .collect(Collectors.toSet())));
   }
 
   /**

@@ -15,6 +15,8 @@ import java.util.Optional;
  * @param ids the users and groups of a user namespace; absent for the host's
  * @param runtimeHandler the handler's name; empty for the default one
  * @param resources what the pod may use as a whole
+ * @param selinux the parts of its label that are asked for
+ * @param privileged whether it may have privileged containers
  */
 record SandboxRequest(
     SandboxRecord.PodKey key,
@@ -31,7 +33,9 @@ record SandboxRequest(
     NamespaceMode ipc,
     Optional<IdMappings> ids,
     String runtimeHandler,
-    PodResources resources) {
+    PodResources resources,
+    SelinuxOptions selinux,
+    boolean privileged) {
   /** Whose namespace is used; the modes of CRI's NamespaceMode. */
   enum NamespaceMode {
     POD,

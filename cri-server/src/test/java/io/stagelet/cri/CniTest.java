@@ -128,7 +128,9 @@ class CniTest {
         SandboxRequest.NamespaceMode.POD,
         Optional.empty(),
         "",
-        PodResources.NONE);
+        PodResources.NONE,
+        SelinuxOptions.NONE,
+        false);
   }
 
   private CniAttachment attached() {

@@ -26,6 +26,7 @@ import java.util.Optional;
  * @param stopSignal the number of the signal that asks it to end
  * @param grace how long it may take to end when the machine is shut down
  * @param pids which processes it sees
+ * @param hooks programs of the host that are run at points of its life
  */
 public record ContainerPlan(
     ContainerId id,
@@ -43,8 +44,11 @@ public record ContainerPlan(
     Optional<Path> stdin,
     int stopSignal,
     Duration grace,
-    Pids pids) {
+    Pids pids,
+    List<Hook> hooks) {
   public ContainerPlan {
+    // a record that was stored by an earlier version has none
+    hooks = hooks == null ? List.of() : List.copyOf(hooks);
     mounts = List.copyOf(mounts);
     devices = List.copyOf(devices);
   }
@@ -67,7 +71,8 @@ public record ContainerPlan(
         stdin,
         stopSignal,
         grace,
-        pids);
+        pids,
+        hooks);
   }
 
   /**
@@ -78,6 +83,7 @@ public record ContainerPlan(
    * @param propagation how later mounts spread
    * @param mapped whether the owners of its files are those of the sandbox's user namespace ({@link
    *     SandboxPlan#ids()}), whatever is on the disk
+   * @param options further ones, as {@code mount(8)} calls them
    */
   public record Mount(
       Path source,
@@ -85,7 +91,32 @@ public record ContainerPlan(
       boolean readOnly,
       boolean recursiveReadOnly,
       Propagation propagation,
-      boolean mapped) {}
+      boolean mapped,
+      List<String> options) {
+    public Mount {
+      options = options == null ? List.of() : List.copyOf(options);
+    }
+  }
+
+  /**
+   * A program of the host that the runtime runs at a point of the container's life.
+   *
+   * @param point as the OCI Runtime Specification calls it, such as {@code createContainer}
+   * @param path of the program
+   * @param arguments the first is its name
+   * @param timeout absent for none
+   */
+  public record Hook(
+      String point,
+      Path path,
+      List<String> arguments,
+      List<String> environment,
+      Optional<Duration> timeout) {
+    public Hook {
+      arguments = List.copyOf(arguments);
+      environment = List.copyOf(environment);
+    }
+  }
 
   /**
    * Whose PID namespace it lives in.
@@ -116,8 +147,28 @@ public record ContainerPlan(
    * @param source the node on the host
    * @param destination where, in the container
    * @param permissions letters out of {@code rwm}
+   * @param node how the node is in the container, where it is not as on the host
    */
-  public record Device(Path source, String destination, String permissions) {}
+  public record Device(Path source, String destination, String permissions, Optional<Node> node) {
+    /** One that is in the container as it is on the host. */
+    public Device(Path source, String destination, String permissions) {
+      this(source, destination, permissions, Optional.empty());
+    }
+  }
+
+  /**
+   * A device node; what is absent is as on the host.
+   *
+   * @param type {@code b}, {@code c} or {@code u}
+   * @param mode its permission bits
+   */
+  public record Node(
+      Optional<String> type,
+      Optional<Long> major,
+      Optional<Long> minor,
+      Optional<Integer> mode,
+      Optional<Integer> uid,
+      Optional<Integer> gid) {}
 
   /**
    * What the container may do.

@@ -23,6 +23,7 @@ import java.util.Optional;
  * @param sysctls namespaced kernel parameters, by their dotted names
  * @param shmSize bytes of its /dev/shm
  * @param ids the users and groups of its user namespace; absent when it has the host's
+ * @param selinux its labels; absent where SELinux is off
  */
 public record SandboxPlan(
     SandboxId id,
@@ -36,7 +37,8 @@ public record SandboxPlan(
     boolean sharedPid,
     Map<String, String> sysctls,
     long shmSize,
-    Optional<IdMappings> ids) {
+    Optional<IdMappings> ids,
+    Optional<SelinuxLabels> selinux) {
   public SandboxPlan {
     sysctls = Map.copyOf(sysctls);
   }

@@ -163,13 +163,27 @@ final class ContainerUnit {
     return fields;
   }
 
+  /** systemd finds a device by its node, and by a path that says its number. */
+  private static String rulePath(ContainerPlan.Device device) {
+    return device
+        .node()
+        .filter(node -> node.major().isPresent() && node.minor().isPresent())
+        .map(node ->
+            "/dev/%s/%d:%d"
+                .formatted(
+                    node.type().orElse("c").equals("b") ? "block" : "char",
+                    node.major().get(),
+                    node.minor().get()))
+        .orElse(device.source().toString());
+  }
+
   private static List<UnitProperty> devices(ContainerPlan container) {
     if (container.security().privileged()) {
       return List.of(UnitProperty.devicePolicy(DevicePolicy.AUTO));
     }
     List<UnitProperty.DeviceRule> rules = new ArrayList<>(COMMON_DEVICES);
     for (ContainerPlan.Device device : container.devices()) {
-      rules.add(new UnitProperty.DeviceRule(device.source().toString(), device.permissions()));
+      rules.add(new UnitProperty.DeviceRule(rulePath(device), device.permissions()));
     }
     return List.of(UnitProperty.devicePolicy(DevicePolicy.CLOSED), UnitProperty.deviceAllow(rules));
   }

@@ -2,6 +2,7 @@ package io.stagelet.stage1.oci;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.Command;
 import io.stagelet.linux.ConsoleSocket;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -47,6 +48,8 @@ import java.util.stream.Stream;
 /** Pods and containers as units, launched by an OCI runtime. */
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final List<Path> CRIU =
+      List.of(Path.of("/usr/local/sbin/criu"), Path.of("/usr/sbin/criu"), Path.of("/usr/bin/criu"));
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
 
   /**
@@ -129,9 +132,13 @@ final class OciStage1 implements Stage1 {
             "shm",
             sharedMemory,
             Set.of(MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES, MountFlag.NO_EXEC),
-            "mode=1777,size=%d%s"
+            "mode=1777,size=%d%s%s"
                 .formatted(
                     sandbox.shmSize(),
+                    sandbox
+                        .selinux()
+                        .map(labels -> ",context=\"%s\"".formatted(labels.files()))
+                        .orElse(""),
                     sandbox
                         .ids()
                         .map(ids -> ",uid=%d,gid=%d".formatted(ids.user(0), ids.group(0)))
@@ -231,11 +238,34 @@ final class OciStage1 implements Stage1 {
   public void prepareContainer(ContainerPlan container) {
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
     runtime.check();
+    checkMounts(container);
     // refused here rather than by its start, which kubelet repeats
     var _ = Limits.of(container.resources());
     container.pids().unit().ifPresent(unit -> pinPids(UnitName.of(unit), container));
     write(container.directory().resolve("config.json"), spec.config(container, cgroup));
     directory(runtime.root());
+  }
+
+  /**
+   * An option that the runtime does not know would be handed to the filesystem, which ignores it.
+   */
+  private void checkMounts(ContainerPlan container) {
+    for (ContainerPlan.Mount mount : container.mounts()) {
+      if (mount.recursiveReadOnly() && !runtime.features().mountsRecursivelyReadOnly()) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "RROUnsupported: the mount %s of container %s is recursive_read_only, which %s cannot do"
+                .formatted(mount.destination(), container.name(), runtime.binary()));
+      }
+      for (String option : mount.options()) {
+        if (!runtime.features().mayKnow(option)) {
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT,
+              "mount_options: '%s' of the mount %s of container %s is not known to %s"
+                  .formatted(option, mount.destination(), container.name(), runtime.binary()));
+        }
+      }
+    }
   }
 
   /** The target may end before this container starts: its namespace must not, or be another's. */
@@ -430,7 +460,43 @@ final class OciStage1 implements Stage1 {
   }
 
   @Override
+  public void checkpoint(ContainerPlan container, Path images, Duration limit) {
+    runtime.check();
+    if (CRIU.stream().noneMatch(Files::isExecutable)) {
+      throw new StageletException(
+          ErrorCode.UNIMPLEMENTED,
+          "container %s cannot be checkpointed: criu, which does that for OCI runtimes, is not installed on this node (there is none of %s)"
+              .formatted(container.name(), CRIU));
+    }
+    Path log = container.directory().resolve("checkpoint.log");
+    Command.Outcome outcome =
+        Command.of(
+                runtime.command(
+                    log,
+                    "checkpoint",
+                    "--leave-running",
+                    "--image-path",
+                    images.toString(),
+                    "--work-path",
+                    images.toString(),
+                    container.id().value()))
+            .withDeadline(limit)
+            .run();
+    if (outcome.exitCode() != 0) {
+      String complaints = OciRuntime.complaints(log, json);
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "container %s cannot be checkpointed: %s says: %s"
+              .formatted(
+                  container.name(),
+                  runtime.binary().getFileName(),
+                  complaints.isEmpty() ? outcome.complaint() : complaints));
+    }
+  }
+
+  @Override
   public Exec exec(ContainerPlan container, ExecPlan process) {
+    runtime.check();
     String name = "exec-" + nextExec.getAndIncrement();
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
     return OciExec.open(
