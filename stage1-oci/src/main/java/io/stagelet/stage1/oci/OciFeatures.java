@@ -17,9 +17,11 @@ import java.util.Set;
  * @param told whether it said anything
  * @param mapsIds whether it can mount with the ids of a user namespace
  * @param mountOptions the options of mounts that it knows
+ * @param execsIntoCgroups whether {@code exec} takes the cgroup that the process is to be in
  */
-record OciFeatures(boolean told, boolean mapsIds, Set<String> mountOptions) {
-  static final OciFeatures UNKNOWN = new OciFeatures(false, false, Set.of());
+record OciFeatures(
+    boolean told, boolean mapsIds, Set<String> mountOptions, boolean execsIntoCgroups) {
+  static final OciFeatures UNKNOWN = new OciFeatures(false, false, Set.of(), false);
 
   private static final String RECURSIVE_READ_ONLY = "rro";
 
@@ -28,16 +30,21 @@ record OciFeatures(boolean told, boolean mapsIds, Set<String> mountOptions) {
   }
 
   static OciFeatures of(Path binary, ObjectMapper json) {
+    boolean intoCgroups =
+        Command.of(binary.toString(), "exec", "--help").run().text().contains("--cgroup");
     Command.Outcome outcome = Command.of(binary.toString(), "features").run();
     if (outcome.exitCode() != 0) {
-      return UNKNOWN;
+      return new OciFeatures(false, false, Set.of(), intoCgroups);
     }
     try {
       JsonNode features = json.readTree(outcome.output());
       Set<String> options = new HashSet<>();
       features.path("mountOptions").forEach(option -> options.add(option.asText()));
       return new OciFeatures(
-          true, features.at("/linux/mountExtensions/idmap/enabled").asBoolean(), options);
+          true,
+          features.at("/linux/mountExtensions/idmap/enabled").asBoolean(),
+          options,
+          intoCgroups);
     } catch (IOException notJson) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,

@@ -156,12 +156,13 @@ record OciRuntime(
   List<String> exec(Path log, Path cgroup, String container, String... options) {
     List<String> arguments = new ArrayList<>(List.of("exec"));
     arguments.addAll(List.of(options));
-    if (!crun) {
+    boolean intoCgroup = !crun && features.execsIntoCgroups();
+    if (intoCgroup) {
       arguments.addAll(List.of("--cgroup", cgroup.getFileName().toString()));
     }
     arguments.add(container);
     List<String> command = command(log, arguments.toArray(String[]::new));
-    if (crun) {
+    if (!intoCgroup) {
       command.addAll(
           0, List.of("/bin/sh", "-c", ENTER_CGROUP, cgroup.resolve("cgroup.procs").toString()));
     }
