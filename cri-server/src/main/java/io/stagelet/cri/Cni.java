@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.StageletException;
@@ -20,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,9 +56,9 @@ final class Cni {
   /** What was last found of the default network. */
   private record Status(Instant at, Optional<String> problem) {}
 
-  private final Path defaultDirectory;
   private final Map<String, Path> directoriesOfHandlers;
-  private final CniPlugin plugins;
+  private volatile Path defaultDirectory;
+  private volatile CniPlugin plugins;
   private final Clock clock;
   private volatile @Nullable Status status;
   private volatile String told = "";
@@ -76,6 +78,12 @@ final class Cni {
     this.directoriesOfHandlers = Map.copyOf(directoriesOfHandlers);
     this.plugins = new CniPlugin(binaryDirectories);
     this.clock = clock;
+  }
+
+  /** From now on networks and plugins are looked for there. */
+  void use(Path otherDirectory, List<Path> binaryDirectories) {
+    defaultDirectory = otherDirectory;
+    plugins = new CniPlugin(binaryDirectories);
   }
 
   /** Which sandbox a plugin is called for. */
@@ -173,6 +181,7 @@ final class Cni {
    * @throws StageletException with the plugin's own words
    */
   CniAttachment attach(Target target, CniAttachment planned) {
+    long begun = System.nanoTime();
     CniConfiguration network = CniConfiguration.of(planned);
     JsonNode result = null;
     for (ObjectNode plugin : network.plugins()) {
@@ -188,13 +197,36 @@ final class Cni {
       }
     }
     String text = result == null ? "" : result.toString();
-    return new CniAttachment(
-        network.name(),
-        network.source(),
-        text,
-        addresses(result),
-        planned.portMappings(),
-        planned.arguments());
+    CniAttachment attachment =
+        new CniAttachment(
+            network.name(),
+            network.source(),
+            text,
+            addresses(result),
+            planned.portMappings(),
+            planned.arguments());
+    StoryEvent.NETWORK_JOINED
+        .on(LOG)
+        .log(
+            "pod {} has joined the network {} (CNI plugins {}) with {}, after {} ms",
+            named(target),
+            network.name(),
+            types(network),
+            attachment.addresses().isEmpty()
+                ? "no address"
+                : String.join(" and ", attachment.addresses()),
+            Duration.ofNanos(System.nanoTime() - begun).toMillis());
+    return attachment;
+  }
+
+  private static String named(Target target) {
+    return target.pod().namespace() + "/" + target.pod().name();
+  }
+
+  private static String types(CniConfiguration network) {
+    return network.plugins().stream()
+        .map(plugin -> plugin.path("type").asText())
+        .collect(Collectors.joining(", "));
   }
 
   /**
@@ -217,6 +249,9 @@ final class Cni {
               parsed(attachment.result())));
     }
     failures.end();
+    StoryEvent.NETWORK_LEFT
+        .on(LOG)
+        .log("pod {} has left the network {}", named(target), network.name());
   }
 
   /**

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -17,6 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Runs CNI plugins: one program, one verb (CNI specification 1.1, "Execution protocol").
@@ -24,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param directories where they are looked for, the first found wins
  */
 record CniPlugin(List<Path> directories) {
+  private static final Logger LOG = LoggerFactory.getLogger(CniPlugin.class);
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final int LONGEST_QUOTE = 400;
 
@@ -75,6 +79,16 @@ record CniPlugin(List<Path> directories) {
           ErrorCode.UNAVAILABLE,
           "CNI plugin %s failed in %s %s (network %s): %s"
               .formatted(type, verb, about, network, complaint(outcome)));
+    }
+    if (outcome.errors().length > 0) {
+      StoryEvent.NETWORK_PLUGIN_SAID
+          .on(LOG)
+          .log(
+              "CNI plugin {} said in {} {}: {}",
+              type,
+              verb,
+              about,
+              quoted(new String(outcome.errors(), StandardCharsets.UTF_8)));
     }
     if (verb != Verb.ADD || outcome.text().isBlank()) {
       return Optional.empty();

@@ -31,7 +31,7 @@ final class CniWatch implements AutoCloseable {
   /** Whoever writes a file writes it in steps. */
   private static final long SETTLING_MILLISECONDS = 50;
 
-  private final List<Path> directories;
+  private List<Path> directories;
   private final Runnable changed;
   private final WatchService watches;
   private final Map<WatchKey, Path> keys = new HashMap<>();
@@ -54,6 +54,15 @@ final class CniWatch implements AutoCloseable {
     this.thread = Thread.ofVirtual().name("watch of CNI configurations").start(this::watch);
   }
 
+  /** Watches these from now on. */
+  void use(List<Path> others) {
+    synchronized (this) {
+      directories = others.stream().map(Path::toAbsolutePath).toList();
+      register();
+    }
+    changed.run();
+  }
+
   private void watch() {
     try {
       while (true) {
@@ -69,12 +78,12 @@ final class CniWatch implements AutoCloseable {
         }
       }
     } catch (ClosedWatchServiceException | InterruptedException closed) {
-      LOG.trace("the directories {} are watched no more", directories);
+      LOG.trace("the directories are watched no more");
     }
   }
 
   /** Whether an event is of a directory that is watched, or of one on the way to it. */
-  private boolean concerns(WatchKey key) {
+  private synchronized boolean concerns(WatchKey key) {
     Path watched = keys.get(key);
     boolean concerns =
         key.pollEvents().stream()
@@ -88,7 +97,7 @@ final class CniWatch implements AutoCloseable {
   }
 
   /** Watches each directory as it is now, and the nearest above it. */
-  private void register() {
+  private synchronized void register() {
     Set<WatchKey> wanted = new HashSet<>();
     for (Path directory : directories) {
       Path above = directory.getParent();

@@ -4,7 +4,9 @@ import io.stagelet.cri.streaming.StreamingSettings;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.LogLevels;
 import io.stagelet.journal.OutputPolicy;
+import io.stagelet.stage0.RegistrySettings;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -21,6 +23,7 @@ import java.util.Optional;
  * @param defaultHandler runs pods that ask for none
  * @param insecureRegistries hosts that may speak plain HTTP
  * @param pinnedImages names of images that kubelet does not collect, with {@code *}
+ * @param pulls how many transfers of one image go on at a time
  * @param output what the journal is told with the output of containers, and which journal
  * @param log how much stagelet itself says
  */
@@ -34,6 +37,7 @@ record Configuration(
     Map<String, Handler> handlers,
     List<String> insecureRegistries,
     List<String> pinnedImages,
+    Pulls pulls,
     Output output,
     LogLevels log,
     StreamingSettings streaming) {
@@ -65,6 +69,19 @@ record Configuration(
   }
 
   /**
+   * How images are pulled.
+   *
+   * @param parallelLayers how many layers of one image at a time
+   * @param parallelRanges over how many connections one large layer of a slow registry
+   */
+  record Pulls(int parallelLayers, int parallelRanges) {
+    static Pulls defaults() {
+      RegistrySettings settings = RegistrySettings.defaults();
+      return new Pulls(settings.parallelLayers(), settings.parallelRanges());
+    }
+  }
+
+  /**
    * The output of containers.
    *
    * @param labels the pods' labels that become journal fields
@@ -74,6 +91,31 @@ record Configuration(
     Output {
       labels = List.copyOf(labels);
     }
+  }
+
+  /** This, with all of another that needs no restart. */
+  Configuration reloaded(Configuration next) {
+    Map<String, Handler> nextHandlers = new HashMap<>(handlers);
+    nextHandlers.replaceAll((name, handler) -> {
+      Handler changed = next.handlers.get(name);
+      return changed == null
+          ? handler
+          : new Handler(handler.stage1, changed.annotation, handler.options, handler.output);
+    });
+    return new Configuration(
+        socket,
+        root,
+        runDirectory,
+        next.cniConfigurationDirectory,
+        next.cniBinaryDirectories,
+        handlers.containsKey(next.defaultHandler) ? next.defaultHandler : defaultHandler,
+        nextHandlers,
+        next.insecureRegistries,
+        next.pinnedImages,
+        pulls,
+        new Output(next.output.labels, output.journalNamespace),
+        next.log,
+        streaming);
   }
 
   /** What holds without a configuration file. */
@@ -90,6 +132,7 @@ record Configuration(
             "runc", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK, Optional.empty())),
         List.of(),
         List.of(),
+        Pulls.defaults(),
         new Output(List.of(), Optional.empty()),
         LogLevels.defaults(),
         StreamingSettings.defaults());

@@ -57,7 +57,7 @@ final class ContainerLifecycle {
 
   private record Key(SandboxId sandbox, String name, int attempt) {}
 
-  private final Configuration configuration;
+  private final LiveConfiguration configuration;
   private final Pods pods;
   private final Records records;
   private final ImageService images;
@@ -73,7 +73,7 @@ final class ContainerLifecycle {
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
   ContainerLifecycle(
-      Configuration configuration,
+      LiveConfiguration configuration,
       Pods pods,
       Records records,
       ImageService images,
@@ -376,6 +376,13 @@ final class ContainerLifecycle {
     }
     if (!timeout.isZero()) {
       if (container.firstToAskItToStop()) {
+        StoryEvent.CONTAINER_ASKED_TO_END
+            .on(LOG)
+            .log(
+                "container {} is asked to end ({}), and has {} s until it is killed",
+                container.plan().name(),
+                Signals.name(container.plan().stopSignal()),
+                timeout.toSeconds());
         container.stage1().signal(container.plan(), container.plan().stopSignal());
       }
       if (hasEnded(container, timeout)) {
@@ -547,12 +554,12 @@ final class ContainerLifecycle {
   ContainerOutput output(Container container) {
     ContainerRecord record = container.record();
     return OutputFields.output(
-        record, container.sandbox().record(), container.unit(), configuration);
+        record, container.sandbox().record(), container.unit(), configuration.now());
   }
 
   /** The places of a container, all below the directory on the tmpfs. */
   ContainerPlanner.Places places(ContainerId id) {
-    Path directory = configuration.runDirectory().resolve("containers").resolve(id.value());
+    Path directory = configuration.now().runDirectory().resolve("containers").resolve(id.value());
     return new ContainerPlanner.Places(
         directory,
         directory.resolve("rootfs"),

@@ -4,8 +4,10 @@ import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
+import io.stagelet.journal.JournalLoggers;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.Relay;
+import io.stagelet.journal.Story;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -24,8 +26,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeMap;
@@ -34,7 +39,13 @@ import java.util.stream.Collectors;
 /** The whole server: puts its parts together, and takes them apart in reverse. */
 final class CriServer implements AutoCloseable {
   private final CleanupStack parts = new CleanupStack();
+
+  /** What stagelet.socket calls its descriptor. */
+  private static final String SOCKET = "cri";
+
   private final SdNotify systemd;
+  private final Optional<Duration> watchdogInterval;
+  private final Path socket;
   private final Listener listener;
 
   /**
@@ -43,8 +54,14 @@ final class CriServer implements AutoCloseable {
    * @param environment this process's, for what systemd hands over
    * @throws StageletException when a part cannot be started; those that were are stopped then
    */
-  CriServer(Configuration configuration, String version, Map<String, String> environment) {
-    this.systemd = new SdNotify(java.util.Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
+  CriServer(LiveConfiguration configuration, String version, Map<String, String> environment) {
+    this.systemd = new SdNotify(Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
+    this.watchdogInterval =
+        SdNotify.watchdogInterval(
+            Optional.ofNullable(environment.get("WATCHDOG_USEC")),
+            Optional.ofNullable(environment.get("WATCHDOG_PID")),
+            ProcessHandle.current().pid());
+    this.socket = configuration.now().socket();
     boolean started = false;
     try {
       this.listener = start(configuration, version, environment);
@@ -56,8 +73,8 @@ final class CriServer implements AutoCloseable {
     }
   }
 
-  private Listener start(
-      Configuration configuration, String version, Map<String, String> environment) {
+  private Listener start(LiveConfiguration live, String version, Map<String, String> environment) {
+    Configuration configuration = live.now();
     Clock clock = Clock.systemUTC();
     Map<String, Integer> descriptors =
         SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
@@ -86,10 +103,15 @@ final class CriServer implements AutoCloseable {
             "the image service",
             new ImageService(
                 store,
-                ImageSettings.defaults().withPinned(configuration.pinnedImages()),
+                ImageSettings.defaults()
+                    .withPinned(configuration.pinnedImages())
+                    .withCarried(Story::carried)
+                    .withParallel(
+                        configuration.pulls().parallelLayers(),
+                        configuration.pulls().parallelRanges()),
                 Registries.of(
                     RegistryFiles.system(environment),
-                    Set.copyOf(configuration.insecureRegistries()),
+                    () -> Set.copyOf(live.now().insecureRegistries()),
                     environment),
                 clock));
     Handlers handlers =
@@ -102,7 +124,8 @@ final class CriServer implements AutoCloseable {
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
     Cni cni = cni(configuration, clock);
-    part("the watch of CNI configurations", new CniWatch(cni.directories(), cni::changed));
+    CniWatch networks =
+        part("the watch of CNI configurations", new CniWatch(cni.directories(), cni::changed));
     PodRanges podRanges = new PodRanges(configuration.root().resolve("pod-ranges.json"));
     LifeEvents events = new LifeEvents(pods, clock);
     Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
@@ -111,7 +134,7 @@ final class CriServer implements AutoCloseable {
     appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
         new ContainerLifecycle(
-            configuration,
+            live,
             pods,
             records,
             images,
@@ -160,6 +183,7 @@ final class CriServer implements AutoCloseable {
     Listener listening =
         new Listener(
             configuration.socket(),
+            inheritedSocket(descriptors),
             new CallStory(pods),
             List.of(
                 new RuntimeRpc(
@@ -179,13 +203,29 @@ final class CriServer implements AutoCloseable {
     part("the listener", listening);
     // before the listener, which waits for the calls that are under way
     part("the events", events);
+    live.onReload(next -> {
+      JournalLoggers.use(next.log());
+      cni.use(next.cniConfigurationDirectory(), next.cniBinaryDirectories());
+      networks.use(cni.directories());
+      images.pin(next.pinnedImages());
+      handlers.use(next);
+    });
+    part("reloads", new Reloads(live, systemd, Thread.ofVirtual().name("reload").factory()));
     return listening;
+  }
+
+  /** The socket that systemd listens on for this service; the descriptor store has others. */
+  private static OptionalInt inheritedSocket(Map<String, Integer> descriptors) {
+    Integer fd = descriptors.get(SOCKET);
+    return fd == null ? OptionalInt.empty() : OptionalInt.of(fd);
   }
 
   /** Serves until it is closed. */
   void serve() throws InterruptedException {
     systemd.ready();
     systemd.status("Serving CRI");
+    watchdogInterval.ifPresent(
+        interval -> part("the watchdog", new Watchdog(socket, systemd, interval)));
     listener.awaitEnd();
   }
 

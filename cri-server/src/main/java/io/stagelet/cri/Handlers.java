@@ -37,8 +37,8 @@ final class Handlers implements AutoCloseable {
   private final Iterable<Stage1Provider> providers;
   private final Stage1Host host;
   private final Path runDirectory;
-  private final String defaultHandler;
-  private final List<String> allowedByAnnotation;
+  private volatile String defaultHandler;
+  private volatile List<String> allowedByAnnotation;
 
   /** Opens the stage1 of each configured handler. */
   Handlers(Configuration configuration, Iterable<Stage1Provider> providers, Stage1Host host) {
@@ -47,16 +47,25 @@ final class Handlers implements AutoCloseable {
     this.providers = providers;
     this.host = host;
     this.runDirectory = configuration.runDirectory();
-    this.allowedByAnnotation =
-        configuration.handlers().entrySet().stream()
-            .filter(entry -> entry.getValue().annotation())
-            .map(Map.Entry::getKey)
-            .sorted()
-            .toList();
+    this.allowedByAnnotation = allowedByAnnotation(configuration);
     configuration
         .handlers()
         .forEach((name, handler) ->
             handlers.put(name, open(name, handler, providers, host, configuration.runDirectory())));
+  }
+
+  private static List<String> allowedByAnnotation(Configuration configuration) {
+    return configuration.handlers().entrySet().stream()
+        .filter(entry -> entry.getValue().annotation())
+        .map(Map.Entry::getKey)
+        .sorted()
+        .toList();
+  }
+
+  /** From now on pods pick among the handlers that there are as this says. */
+  void use(Configuration configuration) {
+    defaultHandler = configuration.defaultHandler();
+    allowedByAnnotation = allowedByAnnotation(configuration);
   }
 
   private static Opened open(

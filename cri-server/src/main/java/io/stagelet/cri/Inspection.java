@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -86,28 +87,28 @@ final class Inspection {
   List<Finding> nobodys(Known known) {
     List<Finding> findings = new ArrayList<>();
     Set<String> setAside = records.setAside();
+    Map<Stage1, List<String>> unknown = new LinkedHashMap<>();
+    handlers.all().forEach(stage1 -> unknown.put(stage1, stage1.unknown(known.units())));
     Map<String, List<String>> unitsSetAside =
-        handlers.all().stream()
-            .flatMap(stage1 -> stage1.unknown(known.units()).stream())
+        unknown.values().stream()
+            .flatMap(List::stream)
             .distinct()
             .filter(unit -> idIn(unit, setAside).isPresent())
             .collect(Collectors.groupingBy(unit -> idIn(unit, setAside).orElseThrow()));
     for (String id : setAside) {
       findings.add(setAside(id, unitsSetAside.getOrDefault(id, List.of()), known));
     }
-    for (Stage1 stage1 : handlers.all()) {
-      Set<String> unknown = new HashSet<>(stage1.unknown(known.units()));
-      stage1.unknown(known.units()).stream()
-          .filter(unit -> idIn(unit, setAside).isEmpty())
-          .filter(unit -> findings.stream().noneMatch(other -> other.subject().equals(unit)))
-          .forEach(unit ->
-              findings.add(
-                  new Finding(
-                      Finding.Kind.UNKNOWN_UNIT,
-                      unit,
-                      "there is no record of it; it is stopped",
-                      () -> stage1.sweep(allBut(unit, unknown, known)))));
-    }
+    unknown.forEach((stage1, units) ->
+        units.stream()
+            .filter(unit -> idIn(unit, setAside).isEmpty())
+            .filter(unit -> findings.stream().noneMatch(other -> other.subject().equals(unit)))
+            .forEach(unit ->
+                findings.add(
+                    new Finding(
+                        Finding.Kind.UNKNOWN_UNIT,
+                        unit,
+                        "there is no record of it; it is stopped",
+                        () -> stage1.sweep(allBut(unit, units, known))))));
     leftovers(known, setAside)
         .forEach(directory ->
             findings.add(
@@ -153,7 +154,7 @@ final class Inspection {
   }
 
   /** All units but one: what is swept with these takes down that one alone. */
-  private static Set<String> allBut(String unit, Set<String> unknown, Known known) {
+  private static Set<String> allBut(String unit, List<String> unknown, Known known) {
     Set<String> others = new HashSet<>(known.units());
     others.addAll(unknown);
     others.remove(unit);

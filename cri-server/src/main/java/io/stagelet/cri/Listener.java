@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
@@ -30,19 +31,26 @@ final class Listener implements AutoCloseable {
   private final EventLoopGroup loops =
       new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
   private final Path socket;
+  private final boolean inherited;
   private final Server server;
 
   /**
    * Listens; a socket that an earlier server left is replaced.
    *
+   * @param inherited the descriptor of a socket that systemd listens on for this service
    * @param watcher hears of each call
    * @throws StageletException when it cannot
    */
-  Listener(Path socket, ServerInterceptor watcher, List<BindableService> services) {
+  Listener(
+      Path socket,
+      OptionalInt inherited,
+      ServerInterceptor watcher,
+      List<BindableService> services) {
     this.socket = socket;
+    this.inherited = inherited.isPresent();
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
-            .channelType(EpollServerDomainSocketChannel.class)
+            .channelFactory(() -> channel(socket, inherited))
             .bossEventLoopGroup(loops)
             .workerEventLoopGroup(loops)
             // gRPC sets it for TCP, and Netty warns that a unix socket has no such option
@@ -53,9 +61,13 @@ final class Listener implements AutoCloseable {
     services.forEach(builder::addService);
     try {
       Files.createDirectories(socket.toAbsolutePath().getParent());
-      Files.deleteIfExists(socket);
+      if (inherited.isEmpty()) {
+        Files.deleteIfExists(socket);
+      }
       this.server = builder.build().start();
-      Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-rw----"));
+      if (inherited.isEmpty()) {
+        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-rw----"));
+      }
     } catch (IOException failure) {
       var _ = loops.shutdownGracefully();
       throw new StageletException(
@@ -63,6 +75,40 @@ final class Listener implements AutoCloseable {
           "could not listen on %s: %s; does another server use it?"
               .formatted(socket, StageletException.reason(failure)),
           failure);
+    }
+  }
+
+  private static EpollServerDomainSocketChannel channel(Path socket, OptionalInt inherited) {
+    EpollServerDomainSocketChannel channel =
+        inherited.isPresent()
+            ? new EpollServerDomainSocketChannel(inherited.getAsInt(), true)
+            : new EpollServerDomainSocketChannel();
+    var _ =
+        channel
+            .pipeline()
+            .addFirst(
+                new ServerSocketHandler(
+                    inherited.isPresent(),
+                    (user, groups) ->
+                        ServerSocketHandler.PeerRule.of(own(), group(socket))
+                            .allows(user, groups)));
+    return channel;
+  }
+
+  /** Asked for each peer: an administrator may give the socket to another group meanwhile. */
+  private static int group(Path socket) {
+    return attribute(socket, "unix:gid");
+  }
+
+  private static int own() {
+    return attribute(Path.of("/proc/self"), "unix:uid");
+  }
+
+  private static int attribute(Path file, String name) {
+    try {
+      return (Integer) Files.getAttribute(file, name);
+    } catch (IOException unknown) {
+      return 0;
     }
   }
 
@@ -78,7 +124,9 @@ final class Listener implements AutoCloseable {
       if (!server.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
         server.shutdownNow();
       }
-      Files.deleteIfExists(socket);
+      if (!inherited) {
+        Files.deleteIfExists(socket);
+      }
     } catch (InterruptedException interrupted) {
       Thread.currentThread().interrupt();
     } catch (IOException failure) {

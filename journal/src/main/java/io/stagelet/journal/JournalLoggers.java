@@ -24,8 +24,14 @@ public final class JournalLoggers implements ILoggerFactory {
   }
 
   void levels(LogLevels others) {
+    boolean changed = !others.equals(levels);
     levels = others;
     loggers.forEach((name, logger) -> logger.level(others.of(name)));
+    if (changed) {
+      StoryEvent.LEVELS_CHANGED
+          .on(getLogger(JournalLoggers.class.getName()))
+          .log("messages are said from the level {} on", others.inWords());
+    }
   }
 
   @Override

@@ -1,6 +1,8 @@
 package io.stagelet.journal;
 
+import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.slf4j.event.Level;
 
 /**
@@ -32,6 +34,19 @@ public record LogLevels(Level usual, Map<String, Level> byName) {
     Map<String, Level> all = new java.util.HashMap<>(byName);
     all.putAll(others);
     return new LogLevels(otherUsual, all);
+  }
+
+  /** As an administrator reads it: the usual level, and those that differ, by name. */
+  String inWords() {
+    StringBuilder words = new StringBuilder(usual.name().toLowerCase(Locale.ROOT));
+    new TreeMap<>(byName)
+        .forEach((name, level) ->
+            words
+                .append(", ")
+                .append(name)
+                .append(" from ")
+                .append(level.name().toLowerCase(Locale.ROOT)));
+    return words.toString();
   }
 
   /** The level of a logger. */

@@ -84,7 +84,8 @@ public final class Relay implements AutoCloseable {
         keeper,
         spoolDirectory,
         clock,
-        new JournalctlSentEntries(namespace));
+        new JournalctlSentEntries(namespace),
+        FollowerBell.directoryOfThisMachine());
   }
 
   Relay(
@@ -93,14 +94,18 @@ public final class Relay implements AutoCloseable {
       DescriptorKeeper keeper,
       Path spoolDirectory,
       Clock clock,
-      SentEntries sentEntries) {
+      SentEntries sentEntries,
+      Optional<Path> watchedByFollowers) {
     this.keeper = keeper;
     this.spoolDirectory = spoolDirectory;
     this.sentEntries = sentEntries;
     makeDirectory(spoolDirectory);
     this.notices = new RelayNotices(journal);
     this.bench = Workbench.at(new JournalSocket(outputSocket), clock, Steps.UNHEARD);
-    this.loop = new RelayLoop(bench, notices);
+    JournalSocket socket = bench.socket();
+    this.loop =
+        new RelayLoop(
+            bench, notices, new FollowerBell(watchedByFollowers, clock, socket::onTheWay));
   }
 
   /**

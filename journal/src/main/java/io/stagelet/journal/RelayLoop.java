@@ -67,6 +67,7 @@ final class RelayLoop implements AutoCloseable {
 
   private final Workbench bench;
   private final RelayNotices notices;
+  private final FollowerBell bell;
   private final Epoll epoll = new Epoll();
   private final DescriptorCalls descriptors = new DescriptorCalls();
 
@@ -91,9 +92,10 @@ final class RelayLoop implements AutoCloseable {
   /** The connection that is watched for room, by its number; 0 for none. */
   private int watchedConnection;
 
-  RelayLoop(Workbench bench, RelayNotices notices) {
+  RelayLoop(Workbench bench, RelayNotices notices, FollowerBell bell) {
     this.bench = bench;
     this.notices = notices;
+    this.bell = bell;
     this.thread = Thread.ofPlatform().name("relay").daemon().start(this::run);
   }
 
@@ -197,6 +199,7 @@ final class RelayLoop implements AutoCloseable {
     if (!stuck.isEmpty() && now - retryAt >= 0) {
       retryStuck();
     }
+    bell.ringWhenDue(now);
     for (ContainerRelay container : List.copyOf(inGrace)) {
       if (now - container.finishBy() >= 0) {
         endGrace(container);
@@ -210,6 +213,7 @@ final class RelayLoop implements AutoCloseable {
     }
     long now = System.nanoTime();
     long nanos = stuck.isEmpty() ? Long.MAX_VALUE : Math.max(0, retryAt - now);
+    nanos = Math.min(nanos, bell.nanosUntilDue(now));
     for (ContainerRelay container : inGrace) {
       nanos = Math.min(nanos, Math.max(0, container.finishBy() - now));
     }
@@ -253,6 +257,9 @@ final class RelayLoop implements AutoCloseable {
       return;
     }
     tellDrops(slot);
+    if (sent > 0) {
+      bell.sent(System.nanoTime());
+    }
     if (slot.stream.journalStuck()) {
       noteJournalBehind();
       stop(slot);

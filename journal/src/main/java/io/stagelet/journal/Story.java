@@ -32,6 +32,14 @@ public final class Story {
     ScopedValue.where(FIELDS, with(fields)).run(work);
   }
 
+  /**
+   * The same work, for another thread: its messages are about what the present thread works on now.
+   */
+  public static Runnable carried(Runnable work) {
+    Map<String, String> fields = fields();
+    return () -> ScopedValue.where(FIELDS, fields).run(work);
+  }
+
   /** The fields that hold now. */
   public static Map<String, String> fields() {
     return FIELDS.isBound() ? FIELDS.get() : Map.of();

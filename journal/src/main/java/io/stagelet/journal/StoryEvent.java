@@ -24,12 +24,20 @@ public enum StoryEvent {
   SANDBOX_STOPPED("72e6793ea66b4845a3c03f90b6823937", Level.INFO),
   /** A pod's sandbox is forgotten. */
   SANDBOX_REMOVED("11e95fe3326d4e61b89933678097cf0c", Level.INFO),
+  /** A CNI network was joined. */
+  NETWORK_JOINED("fe83a3ab681c4bcba4e573c79f15a671", Level.INFO),
+  /** A CNI network was left. */
+  NETWORK_LEFT("8a2d0e6898054ec3bf1bb2bccf636901", Level.INFO),
+  /** A CNI plugin did its work, and had something to say. */
+  NETWORK_PLUGIN_SAID("c5e78d810c2c44dbbb032aefe05073bc", Level.INFO),
   /** A pod's unit ended without kubelet having asked. */
   SANDBOX_DOWN("0fe35fe910214a97bfa7f44a9cdd9713", Level.WARN),
   /** A container was made and not started. */
   CONTAINER_MADE("6a6bd368f605477eaa65b4751bd4d904", Level.INFO),
   /** A container's first process runs. */
   CONTAINER_RUNS("44a74e581ac64280913cf61eebce3a73", Level.INFO),
+  /** A container was sent its stop signal. */
+  CONTAINER_ASKED_TO_END("f7298b8ee955414b9a241d019a012bdf", Level.INFO),
   /** A container outlived its grace period. */
   CONTAINER_KILLED("e91deb4ef7494e908817ad3c1a893b75", Level.INFO),
   /** A container ended. */
@@ -50,6 +58,8 @@ public enum StoryEvent {
   JOURNAL_WAS_BEHIND("c2d95e1a7b684b3e8f60d41b93a5fe03", Level.WARN),
   /** The server's own messages were dropped, since the journal took none. */
   MESSAGES_DROPPED("062ac3c4b3d54ac0840139d61ce27833", Level.WARN),
+  /** Which messages are said changed. */
+  LEVELS_CHANGED("ab1509d2c4e8486b90f47e423887b51b", Level.INFO),
   /** The server has brought itself in order after its start. */
   SERVER_RECOVERED("cced4492f6734f24bd3f35869d114d5d", Level.INFO),
   /** Something could not be brought in order. */
@@ -57,7 +67,11 @@ public enum StoryEvent {
   /** A record on disk cannot be read. */
   RECORD_DAMAGED("7c0745a1f7e94d2db936a3c0836f2c5e", Level.ERROR),
   /** Something that belonged to nobody was removed. */
-  LEFTOVER_REMOVED("84bb45066e934bf8a195315e46f51de0", Level.INFO);
+  LEFTOVER_REMOVED("84bb45066e934bf8a195315e46f51de0", Level.INFO),
+  /** The configuration was read again. */
+  CONFIGURATION_RELOADED("3b7e0f0cbb1a4c5d9a54a1d5fd1f6f0e", Level.INFO),
+  /** The configuration was to be read again, and has mistakes. */
+  CONFIGURATION_REFUSED("f6f3a6b8f6de4a4a8a1d7f0f6c1a9e52", Level.ERROR);
 
   /** The key under which a log statement names its event. */
   static final String KEY = "MESSAGE_ID";

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import io.stagelet.linux.Command;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -13,9 +14,11 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -213,6 +216,86 @@ class RelayIT {
           .containsExactly("apart");
       assertThat(journalctl("--output=cat", "CONTAINER_ID_FULL=" + id)).isEmpty();
     }
+  }
+
+  @Test
+  void givesContainersAJournalWithLimitsOfItsOwn() throws IOException {
+    Path limits = Path.of("/etc/systemd/journald@relay-limits.conf");
+    Files.writeString(
+        limits,
+        """
+        [Journal]
+        Storage=persistent
+        SystemMaxUse=16M
+        SystemMaxFileSize=4M
+        """);
+    JournalNamespace namespace = new JournalNamespace("relay-limits");
+    namespace.open();
+    units.add("stagelet-journal-relay-limits.service");
+    journal.send(JournalEntry.message(6, "of the system").field("STAGELET_TEST", id).build());
+    try (Relay other =
+        new Relay(
+            journal, NOBODY, run.resolve("other"), Clock.systemUTC(), Optional.of(namespace))) {
+      other.open(output);
+      Random random = new Random(1);
+      byte[] bytes = new byte[30_000];
+      try (OutputStream writer = Files.newOutputStream(output.stdoutFifo())) {
+        for (int i = 0; i < 1500; i++) {
+          random.nextBytes(bytes);
+          String line = i + " " + Base64.getEncoder().encodeToString(bytes) + "\n";
+          writer.write(line.getBytes(StandardCharsets.US_ASCII));
+        }
+      }
+      assertThat(other.finish(id, LONG)).isTrue();
+      Command.of("journalctl", namespace.journalctlOption(), "--sync").runChecked();
+      List<String> kept =
+          journalctl(namespace.journalctlOption(), "--output=cat", "CONTAINER_ID_FULL=" + id);
+      assertThat(kept).as("the oldest are gone").hasSizeBetween(100, 1400);
+      assertThat(kept.getLast()).startsWith("1499 ");
+      assertThat(journalctl("--output=cat", "STAGELET_TEST=" + id))
+          .containsExactly("of the system");
+    } finally {
+      Files.deleteIfExists(limits);
+    }
+  }
+
+  @Test
+  void aLineAtRestIsWithThoseWhoFollowBeforeJournaldTellsThem() throws Exception {
+    relay.open(output);
+    Process follow =
+        new ProcessBuilder(
+                "journalctl", "--follow", "--lines=0", "--output=cat", "CONTAINER_ID_FULL=" + id)
+            .start();
+    long quickest = Long.MAX_VALUE;
+    try (BufferedReader heard =
+            new BufferedReader(
+                new InputStreamReader(follow.getInputStream(), StandardCharsets.US_ASCII));
+        OutputStream writer = Files.newOutputStream(output.stdoutFifo())) {
+      // the follower says nothing of when it is there
+      await()
+          .atMost(LONG)
+          .until(() -> {
+            writer.write("begin\n".getBytes(StandardCharsets.US_ASCII));
+            return heard.ready();
+          });
+      for (int i = 0; i < 20; i++) {
+        Thread.sleep(100);
+        String line = "line " + i;
+        long begun = System.nanoTime();
+        writer.write((line + "\n").getBytes(StandardCharsets.US_ASCII));
+        String next = heard.readLine();
+        while ("begin".equals(next)) {
+          next = heard.readLine();
+        }
+        assertThat(next).isEqualTo(line);
+        quickest = Math.min(quickest, System.nanoTime() - begun);
+      }
+    } finally {
+      follow.destroy();
+    }
+    assertThat(Duration.ofNanos(quickest))
+        .as("journald alone takes 250 ms at the least")
+        .isLessThan(Duration.ofMillis(200));
   }
 
   @Test

@@ -338,7 +338,13 @@ class RelayTest {
 
   private Relay newRelay() {
     return new Relay(
-        journal, journal.path(), keeper, directory.resolve("spool"), Clock.systemUTC(), receiver);
+        journal,
+        journal.path(),
+        keeper,
+        directory.resolve("spool"),
+        Clock.systemUTC(),
+        receiver,
+        Optional.empty());
   }
 
   private List<Map<String, byte[]>> notices(String begin) {

@@ -1,13 +1,13 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -51,6 +51,7 @@ public final class ChildProcess implements AutoCloseable {
   private static final short SETSIGDEF = 0x04;
   private static final short SETSIGMASK = 0x08;
   private static final short SETSID = 0x80;
+  private static final short SETCGROUP = 0x100;
   private static final int O_RDWR = 2;
   private static final int P_PIDFD = 3;
   private static final int WNOHANG = 1;
@@ -58,50 +59,37 @@ public final class ChildProcess implements AutoCloseable {
   private static final int WNOWAIT = 0x01000000;
   private static final int SIGKILL = 9;
   private static final int SIGCHLD = 17;
+  private static final int SIG_DFL = 0;
   private static final int FIRST_OTHER = 3;
 
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
-  private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-  private static final MethodHandle SPAWN =
-      Libc.plainFunction(
-          "posix_spawnp",
-          FunctionDescriptor.of(
-              INT,
-              ValueLayout.ADDRESS,
-              ValueLayout.ADDRESS,
-              ValueLayout.ADDRESS,
-              ValueLayout.ADDRESS,
-              ValueLayout.ADDRESS,
-              ValueLayout.ADDRESS));
-  private static final MethodHandle ACTIONS_INIT = onOne("posix_spawn_file_actions_init");
-  private static final MethodHandle ACTIONS_DESTROY = onOne("posix_spawn_file_actions_destroy");
-  private static final MethodHandle ADD_DUP2 =
-      Libc.plainFunction(
-          "posix_spawn_file_actions_adddup2",
-          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, INT));
-  private static final MethodHandle ADD_OPEN =
-      Libc.plainFunction(
-          "posix_spawn_file_actions_addopen",
-          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, ValueLayout.ADDRESS, INT, INT));
-  private static final MethodHandle ADD_CLOSEFROM =
-      Libc.plainFunction(
-          "posix_spawn_file_actions_addclosefrom_np",
-          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle ATTRIBUTES_INIT = onOne("posix_spawnattr_init");
-  private static final MethodHandle ATTRIBUTES_DESTROY = onOne("posix_spawnattr_destroy");
-  private static final MethodHandle SET_FLAGS =
-      Libc.plainFunction(
-          "posix_spawnattr_setflags",
-          FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.JAVA_SHORT));
-  private static final MethodHandle SET_DEFAULT = onTwo("posix_spawnattr_setsigdefault");
-  private static final MethodHandle SET_MASK = onTwo("posix_spawnattr_setsigmask");
-  private static final MethodHandle SYSCALL_PIDFD_OPEN =
-      Libc.function("syscall", FunctionDescriptor.of(LONG, LONG, INT, INT), 1);
-  private static final MethodHandle SYSCALL_PIDFD_SEND_SIGNAL =
-      Libc.function("syscall", FunctionDescriptor.of(LONG, LONG, INT, INT, LONG, INT), 1);
-  private static final MethodHandle WAITID =
-      Libc.function("waitid", FunctionDescriptor.of(INT, INT, INT, ValueLayout.ADDRESS, INT));
+  private static final LibcFunction SPAWN = LibcFunction.of("posix_spawnp");
+  private static final LibcFunction ACTIONS_INIT = LibcFunction.of("posix_spawn_file_actions_init");
+  private static final LibcFunction ACTIONS_DESTROY =
+      LibcFunction.of("posix_spawn_file_actions_destroy");
+  private static final LibcFunction ADD_DUP2 = LibcFunction.of("posix_spawn_file_actions_adddup2");
+  private static final LibcFunction ADD_OPEN = LibcFunction.of("posix_spawn_file_actions_addopen");
+  private static final LibcFunction ADD_CLOSEFROM =
+      LibcFunction.of("posix_spawn_file_actions_addclosefrom_np");
+  private static final LibcFunction ATTRIBUTES_INIT = LibcFunction.of("posix_spawnattr_init");
+  private static final LibcFunction ATTRIBUTES_DESTROY = LibcFunction.of("posix_spawnattr_destroy");
+  private static final LibcFunction SET_FLAGS = LibcFunction.of("posix_spawnattr_setflags");
+  private static final LibcFunction SET_DEFAULT = LibcFunction.of("posix_spawnattr_setsigdefault");
+  private static final LibcFunction SET_MASK = LibcFunction.of("posix_spawnattr_setsigmask");
+  private static final LibcFunction SYSCALL_PIDFD_OPEN = LibcFunction.of("syscall");
+  private static final LibcFunction SYSCALL_PIDFD_SEND_SIGNAL = LibcFunction.of("syscall");
+  private static final LibcFunction WAITID = LibcFunction.of("waitid");
+
+  /** Of glibc 2.39: the child is made in a cgroup ({@code CLONE_INTO_CGROUP}). */
+  private static final Optional<LibcFunction> SET_CGROUP =
+      LibcFunction.find("posix_spawnattr_setcgroup_np");
+
+  /**
+   * Where the C library cannot: a shell goes there and becomes the program. To {@code
+   * cgroup.procs}, 0 is the process that writes it (cgroups(7)).
+   */
+  private static final String ENTER_CGROUP = "echo 0 > \"$0\" && exec \"$@\"";
 
   /** The numbers are the same on every architecture since they came (Linux 5.1 and later). */
   private static final long PIDFD_SEND_SIGNAL = 424;
@@ -110,15 +98,8 @@ public final class ChildProcess implements AutoCloseable {
 
   static {
     // inherited as ignored, the kernel would reap every child before its exit code is asked for
-    try {
-      MemorySegment _ =
-          (MemorySegment)
-              Libc.plainFunction(
-                      "signal",
-                      FunctionDescriptor.of(ValueLayout.ADDRESS, INT, ValueLayout.ADDRESS))
-                  .invokeExact(SIGCHLD, MemorySegment.NULL);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
+    try (Arena arena = Arena.ofConfined()) {
+      LibcFunction.of("signal").call(LibcFunction.errnoSegment(arena), SIGCHLD, SIG_DFL);
     }
   }
 
@@ -141,27 +122,77 @@ public final class ChildProcess implements AutoCloseable {
    */
   public static ChildProcess start(
       List<String> arguments, Map<String, String> environment, Streams streams) {
+    return start(arguments, environment, streams, Optional.empty());
+  }
+
+  /**
+   * Starts a program in a cgroup. With glibc 2.39 or later it is made there, which also saves what
+   * a move costs: the kernel lets a whole RCU period pass before one.
+   *
+   * @param arguments the program (a path, or a name looked up in this process's {@code PATH}) and
+   *     its arguments
+   * @param environment all the environment it gets
+   * @param cgroup the cgroup's folder; this process's own cgroup when empty
+   * @throws StageletException {@code NOT_FOUND} when it cannot be run, or the cgroup is not there
+   */
+  public static ChildProcess start(
+      List<String> arguments,
+      Map<String, String> environment,
+      Streams streams,
+      Optional<Path> cgroup) {
+    if (cgroup.isEmpty()) {
+      return spawn(arguments, environment, streams, -1);
+    }
+    if (SET_CGROUP.isEmpty()) {
+      List<String> shell =
+          new ArrayList<>(
+              List.of(
+                  "/bin/sh", "-c", ENTER_CGROUP, cgroup.get().resolve("cgroup.procs").toString()));
+      shell.addAll(arguments);
+      return spawn(shell, environment, streams, -1);
+    }
+    int folder =
+        new DescriptorCalls()
+            .open(cgroup.get(), DescriptorCalls.O_RDONLY | DescriptorCalls.O_DIRECTORY, 0);
+    try {
+      return spawn(arguments, environment, streams, folder);
+    } finally {
+      Descriptors.close(folder);
+    }
+  }
+
+  private static ChildProcess spawn(
+      List<String> arguments, Map<String, String> environment, Streams streams, int cgroup) {
     try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment actions = arena.allocate(OPAQUE_BYTES, 16);
       MemorySegment attributes = arena.allocate(OPAQUE_BYTES, 16);
-      done((int) ACTIONS_INIT.invokeExact(actions), "posix_spawn_file_actions_init", arguments);
-      done((int) ATTRIBUTES_INIT.invokeExact(attributes), "posix_spawnattr_init", arguments);
+      done(
+          (int) ACTIONS_INIT.call(errno, actions.address()),
+          "posix_spawn_file_actions_init",
+          arguments);
+      done(
+          (int) ATTRIBUTES_INIT.call(errno, attributes.address()),
+          "posix_spawnattr_init",
+          arguments);
       try {
-        prepare(arena, actions, attributes, streams, arguments);
+        prepare(arena, errno, actions, attributes, streams, cgroup, arguments);
         MemorySegment pid = arena.allocate(INT);
         int refused =
             (int)
-                SPAWN.invokeExact(
-                    pid,
-                    arena.allocateFrom(arguments.getFirst()),
-                    actions,
-                    attributes,
-                    strings(arena, arguments),
+                SPAWN.call(
+                    errno,
+                    pid.address(),
+                    arena.allocateFrom(arguments.getFirst()).address(),
+                    actions.address(),
+                    attributes.address(),
+                    strings(arena, arguments).address(),
                     strings(
-                        arena,
-                        environment.entrySet().stream()
-                            .map(variable -> variable.getKey() + "=" + variable.getValue())
-                            .toList()));
+                            arena,
+                            environment.entrySet().stream()
+                                .map(variable -> variable.getKey() + "=" + variable.getValue())
+                                .toList())
+                        .address());
         if (refused != 0) {
           SystemCallException cause =
               new SystemCallException("posix_spawn", arguments.getFirst(), refused);
@@ -173,11 +204,9 @@ public final class ChildProcess implements AutoCloseable {
         }
         return new ChildProcess(pid.get(INT, 0), watch(arena, pid.get(INT, 0)));
       } finally {
-        int _ = (int) ACTIONS_DESTROY.invokeExact(actions);
-        int _ = (int) ATTRIBUTES_DESTROY.invokeExact(attributes);
+        ACTIONS_DESTROY.call(errno, actions.address());
+        ATTRIBUTES_DESTROY.call(errno, attributes.address());
       }
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -192,12 +221,12 @@ public final class ChildProcess implements AutoCloseable {
         CleanupStack undo = new CleanupStack()) {
       int pidfd = watch(arena, pid);
       undo.push("close a pidfd", () -> Descriptors.close(pidfd));
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment info = arena.allocate(SIGINFO_BYTES, 8);
       int result =
-          (int) WAITID.invokeExact(errno, P_PIDFD, pidfd, info, WEXITED | WNOHANG | WNOWAIT);
+          (int) WAITID.call(errno, P_PIDFD, pidfd, info.address(), WEXITED | WNOHANG | WNOWAIT);
       if (result < 0) {
-        throw new SystemCallException("waitid", "process " + pid, Libc.errno(errno));
+        throw new SystemCallException("waitid", "process " + pid, LibcFunction.errno(errno));
       }
       undo.keep();
       return new ChildProcess(pid, pidfd);
@@ -207,39 +236,52 @@ public final class ChildProcess implements AutoCloseable {
           "process %d is no child of this process (%s)"
               .formatted(pid, StageletException.reason(failure)),
           failure);
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
   private static void prepare(
       Arena arena,
+      MemorySegment errno,
       MemorySegment actions,
       MemorySegment attributes,
       Streams streams,
-      List<String> arguments)
-      throws Throwable {
+      int cgroup,
+      List<String> arguments) {
     short flags = SETSIGDEF | SETSIGMASK;
     switch (streams) {
       case Three(int input, int output, int errors) -> {
-        done((int) ADD_DUP2.invokeExact(actions, input, 0), "adddup2", arguments);
-        done((int) ADD_DUP2.invokeExact(actions, output, 1), "adddup2", arguments);
-        done((int) ADD_DUP2.invokeExact(actions, errors, 2), "adddup2", arguments);
+        done((int) ADD_DUP2.call(errno, actions.address(), input, 0), "adddup2", arguments);
+        done((int) ADD_DUP2.call(errno, actions.address(), output, 1), "adddup2", arguments);
+        done((int) ADD_DUP2.call(errno, actions.address(), errors, 2), "adddup2", arguments);
       }
       case Terminal(Path device) -> {
         flags |= SETSID;
         MemorySegment path = arena.allocateFrom(device.toString());
-        done((int) ADD_OPEN.invokeExact(actions, 0, path, O_RDWR, 0), "addopen", arguments);
-        done((int) ADD_DUP2.invokeExact(actions, 0, 1), "adddup2", arguments);
-        done((int) ADD_DUP2.invokeExact(actions, 0, 2), "adddup2", arguments);
+        done(
+            (int) ADD_OPEN.call(errno, actions.address(), 0, path.address(), O_RDWR, 0),
+            "addopen",
+            arguments);
+        done((int) ADD_DUP2.call(errno, actions.address(), 0, 1), "adddup2", arguments);
+        done((int) ADD_DUP2.call(errno, actions.address(), 0, 2), "adddup2", arguments);
       }
     }
-    done((int) ADD_CLOSEFROM.invokeExact(actions, FIRST_OTHER), "addclosefrom", arguments);
+    done(
+        (int) ADD_CLOSEFROM.call(errno, actions.address(), FIRST_OTHER), "addclosefrom", arguments);
     MemorySegment none = arena.allocate(SIGNAL_SET_BYTES, 8);
     MemorySegment all = arena.allocate(SIGNAL_SET_BYTES, 8).fill((byte) 0xff);
-    done((int) SET_MASK.invokeExact(attributes, none), "setsigmask", arguments);
-    done((int) SET_DEFAULT.invokeExact(attributes, all), "setsigdefault", arguments);
-    done((int) SET_FLAGS.invokeExact(attributes, flags), "setflags", arguments);
+    done((int) SET_MASK.call(errno, attributes.address(), none.address()), "setsigmask", arguments);
+    done(
+        (int) SET_DEFAULT.call(errno, attributes.address(), all.address()),
+        "setsigdefault",
+        arguments);
+    if (cgroup >= 0) {
+      flags |= SETCGROUP;
+      done(
+          (int) SET_CGROUP.orElseThrow().call(errno, attributes.address(), cgroup),
+          "setcgroup",
+          arguments);
+    }
+    done((int) SET_FLAGS.call(errno, attributes.address(), flags), "setflags", arguments);
   }
 
   private static MemorySegment strings(Arena arena, List<String> texts) {
@@ -250,12 +292,12 @@ public final class ChildProcess implements AutoCloseable {
     return array;
   }
 
-  private static int watch(Arena arena, int pid) throws Throwable {
-    MemorySegment errno = Libc.errnoSegment(arena);
-    long fd = (long) SYSCALL_PIDFD_OPEN.invokeExact(errno, PIDFD_OPEN, pid, 0);
+  private static int watch(Arena arena, int pid) {
+    MemorySegment errno = LibcFunction.errnoSegment(arena);
+    long fd = SYSCALL_PIDFD_OPEN.call(errno, PIDFD_OPEN, pid, 0);
     if (fd < 0) {
       // not waited for yet, and so there even if it has ended: only for want of descriptors
-      throw new SystemCallException("pidfd_open", "process " + pid, Libc.errno(errno));
+      throw new SystemCallException("pidfd_open", "process " + pid, LibcFunction.errno(errno));
     }
     return (int) fd;
   }
@@ -278,11 +320,11 @@ public final class ChildProcess implements AutoCloseable {
       return exitCode;
     }
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment info = arena.allocate(SIGINFO_BYTES, 8);
-      int result = (int) WAITID.invokeExact(errno, P_PIDFD, pidfd, info, WEXITED | WNOHANG);
+      int result = (int) WAITID.call(errno, P_PIDFD, pidfd, info.address(), WEXITED | WNOHANG);
       if (result < 0) {
-        throw new SystemCallException("waitid", "process " + pid, Libc.errno(errno));
+        throw new SystemCallException("waitid", "process " + pid, LibcFunction.errno(errno));
       }
       if (info.get(INT, SIGINFO_PID) != 0) {
         int status = info.get(INT, SIGINFO_STATUS);
@@ -290,8 +332,6 @@ public final class ChildProcess implements AutoCloseable {
             OptionalInt.of(info.get(INT, SIGINFO_CODE) == CLD_EXITED ? status : 128 + status);
       }
       return exitCode;
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -301,16 +341,12 @@ public final class ChildProcess implements AutoCloseable {
       return;
     }
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      long result =
-          (long)
-              SYSCALL_PIDFD_SEND_SIGNAL.invokeExact(
-                  errno, PIDFD_SEND_SIGNAL, pidfd, SIGKILL, 0L, 0);
-      if (result < 0 && Libc.errno(errno) != Errno.ESRCH) {
-        throw new SystemCallException("pidfd_send_signal", "process " + pid, Libc.errno(errno));
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      long result = SYSCALL_PIDFD_SEND_SIGNAL.call(errno, PIDFD_SEND_SIGNAL, pidfd, SIGKILL, 0, 0);
+      if (result < 0 && LibcFunction.errno(errno) != Errno.ESRCH) {
+        throw new SystemCallException(
+            "pidfd_send_signal", "process " + pid, LibcFunction.errno(errno));
       }
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -320,25 +356,9 @@ public final class ChildProcess implements AutoCloseable {
     Descriptors.close(pidfd);
   }
 
-  private static MethodHandle onOne(String name) {
-    return Libc.plainFunction(name, FunctionDescriptor.of(INT, ValueLayout.ADDRESS));
-  }
-
-  private static MethodHandle onTwo(String name) {
-    return Libc.plainFunction(
-        name, FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
-  }
-
   private static void done(int result, String call, List<String> arguments) {
     if (result != 0) {
       throw new SystemCallException(call, arguments.getFirst(), result);
     }
-  }
-
-  private static RuntimeException passOn(Throwable failure) {
-    if (failure instanceof StageletException known) {
-      return known;
-    }
-    throw Libc.unexpected(failure);
   }
 }

@@ -2,10 +2,8 @@ package io.stagelet.linux;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,22 +30,13 @@ public final class ConsoleSocket implements AutoCloseable {
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
-  private static final MethodHandle SOCKET =
-      Libc.function("socket", FunctionDescriptor.of(INT, INT, INT, INT));
-  private static final MethodHandle BIND =
-      Libc.function("bind", FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle LISTEN =
-      Libc.function("listen", FunctionDescriptor.of(INT, INT, INT));
-  private static final MethodHandle ACCEPT =
-      Libc.function(
-          "accept4",
-          FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle SHUTDOWN =
-      Libc.function("shutdown", FunctionDescriptor.of(INT, INT, INT));
-  private static final MethodHandle RECVMSG =
-      Libc.function("recvmsg", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle POLL =
-      Libc.function("poll", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, LONG, INT));
+  private static final LibcFunction SOCKET = LibcFunction.of("socket");
+  private static final LibcFunction BIND = LibcFunction.of("bind");
+  private static final LibcFunction LISTEN = LibcFunction.of("listen");
+  private static final LibcFunction ACCEPT = LibcFunction.of("accept4");
+  private static final LibcFunction SHUTDOWN = LibcFunction.of("shutdown");
+  private static final LibcFunction RECVMSG = LibcFunction.of("recvmsg");
+  private static final LibcFunction POLL = LibcFunction.of("poll");
 
   private final Path path;
   private final int socket;
@@ -73,29 +62,37 @@ public final class ConsoleSocket implements AutoCloseable {
     try (Arena arena = Arena.ofConfined();
         CleanupStack undo = new CleanupStack()) {
       Files.deleteIfExists(path);
-      MemorySegment errno = Libc.errnoSegment(arena);
-      int socket = (int) SOCKET.invokeExact(errno, AF_UNIX, SOCK_STREAM_CLOEXEC, 0);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      int socket = (int) SOCKET.call(errno, AF_UNIX, SOCK_STREAM_CLOEXEC, 0);
       check(socket, errno, "socket", path);
       undo.push("close the socket " + path, () -> Descriptors.close(socket));
       MemorySegment address = arena.allocate(Short.BYTES + PATH_BYTES + 1L, Short.BYTES);
       address.set(SHORT, 0, (short) AF_UNIX);
       MemorySegment.copy(name, 0, address, ValueLayout.JAVA_BYTE, Short.BYTES, name.length);
       check(
-          (int) BIND.invokeExact(errno, socket, address, (int) address.byteSize()),
+          (int) BIND.call(errno, socket, address.address(), address.byteSize()),
           errno,
           "bind",
           path);
-      check((int) LISTEN.invokeExact(errno, socket, 1), errno, "listen", path);
+      check((int) LISTEN.call(errno, socket, 1), errno, "listen", path);
       undo.keep();
       return new ConsoleSocket(path, socket);
-    } catch (Throwable failure) {
-      throw passOn(failure, path);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not listen at %s: %s".formatted(path, StageletException.reason(failure)),
+          failure);
     }
   }
 
   /** Where it listens. */
   public Path path() {
     return path;
+  }
+
+  /** Becomes readable when somebody connects; stays this object's. */
+  public int number() {
+    return socket;
   }
 
   /**
@@ -107,13 +104,10 @@ public final class ConsoleSocket implements AutoCloseable {
   public int receive(Duration patience) {
     try (Arena arena = Arena.ofConfined();
         CleanupStack undo = new CleanupStack()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       long deadline = System.nanoTime() + patience.toNanos();
       await(arena, socket, deadline);
-      int connection =
-          (int)
-              ACCEPT.invokeExact(
-                  errno, socket, MemorySegment.NULL, MemorySegment.NULL, SOCK_CLOEXEC);
+      int connection = (int) ACCEPT.call(errno, socket, 0, 0, SOCK_CLOEXEC);
       check(connection, errno, "accept", path);
       undo.push("close a connection of " + path, () -> Descriptors.close(connection));
       await(arena, connection, deadline);
@@ -126,7 +120,7 @@ public final class ConsoleSocket implements AutoCloseable {
       message.set(LONG, 24, 1);
       message.set(ValueLayout.ADDRESS, 32, control);
       message.set(LONG, 40, CONTROL_BYTES);
-      long count = (long) RECVMSG.invokeExact(errno, connection, message, MSG_CMSG_CLOEXEC);
+      long count = RECVMSG.call(errno, connection, message.address(), MSG_CMSG_CLOEXEC);
       check((int) count, errno, "recvmsg", path);
       if (message.get(LONG, 40) < 20
           || control.get(INT, 8) != SOL_SOCKET
@@ -135,24 +129,22 @@ public final class ConsoleSocket implements AutoCloseable {
             ErrorCode.INTERNAL, "what came to %s brought no descriptor".formatted(path));
       }
       return control.get(INT, 16);
-    } catch (Throwable failure) {
-      throw passOn(failure, path);
     }
   }
 
-  private void await(Arena arena, int fd, long deadline) throws Throwable {
+  private void await(Arena arena, int fd, long deadline) {
     MemorySegment poll = arena.allocate(8, 4);
-    MemorySegment errno = Libc.errnoSegment(arena);
+    MemorySegment errno = LibcFunction.errnoSegment(arena);
     poll.set(INT, 0, fd);
     poll.set(SHORT, 4, POLLIN);
     while (true) {
       long left = Math.max(0, (deadline - System.nanoTime()) / 1_000_000);
-      int ready = (int) POLL.invokeExact(errno, poll, 1L, (int) Math.min(left, 1 << 20));
+      int ready = (int) POLL.call(errno, poll.address(), 1, Math.min(left, 1 << 20));
       if (ready > 0) {
         return;
       }
-      if (ready < 0 && Libc.errno(errno) != Errno.EINTR) {
-        throw new SystemCallException("poll", path.toString(), Libc.errno(errno));
+      if (ready < 0 && LibcFunction.errno(errno) != Errno.EINTR) {
+        throw new SystemCallException("poll", path.toString(), LibcFunction.errno(errno));
       }
       if (left == 0) {
         throw new StageletException(
@@ -164,14 +156,10 @@ public final class ConsoleSocket implements AutoCloseable {
   /** Makes a {@link #receive} under way, or a later one, fail. May be called by any thread. */
   public void cancel() {
     try (Arena arena = Arena.ofConfined()) {
-      int result = (int) SHUTDOWN.invokeExact(Libc.errnoSegment(arena), socket, SHUT_RDWR);
+      int result = (int) SHUTDOWN.call(LibcFunction.errnoSegment(arena), socket, SHUT_RDWR);
       if (result < 0) {
         throw new IllegalStateException("a listening socket cannot be shut down");
       }
-    } catch (RuntimeException failure) {
-      throw failure;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 
@@ -190,20 +178,7 @@ public final class ConsoleSocket implements AutoCloseable {
 
   private static void check(int result, MemorySegment errno, String call, Path path) {
     if (result < 0) {
-      throw new SystemCallException(call, path.toString(), Libc.errno(errno));
+      throw new SystemCallException(call, path.toString(), LibcFunction.errno(errno));
     }
-  }
-
-  private static RuntimeException passOn(Throwable failure, Path path) {
-    if (failure instanceof StageletException known) {
-      return known;
-    }
-    if (failure instanceof IOException io) {
-      return new StageletException(
-          ErrorCode.INTERNAL,
-          "could not listen at %s: %s".formatted(path, StageletException.reason(io)),
-          io);
-    }
-    throw Libc.unexpected(failure);
   }
 }

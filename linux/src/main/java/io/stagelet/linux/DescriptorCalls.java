@@ -1,10 +1,8 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -31,6 +29,7 @@ public final class DescriptorCalls {
   public static final int O_EXCL = 0x80;
   public static final int O_APPEND = 0x400;
   public static final int O_NONBLOCK = 0x800;
+  public static final int O_DIRECTORY = FileCalls.O_DIRECTORY;
   public static final int O_CLOEXEC = 0x80000;
 
   private static final int SPLICE_F_NONBLOCK = 2;
@@ -49,39 +48,20 @@ public final class DescriptorCalls {
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-  private static final MethodHandle IOCTL =
-      Libc.function("ioctl", FunctionDescriptor.of(INT, INT, LONG, ValueLayout.ADDRESS), 2);
-  private static final MethodHandle OPEN =
-      Libc.function("open", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT, INT), 2);
-  private static final MethodHandle CLOSE = Libc.function("close", FunctionDescriptor.of(INT, INT));
-  private static final MethodHandle READ =
-      Libc.function("read", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, LONG));
-  private static final MethodHandle PREAD =
-      Libc.function("pread", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, LONG, LONG));
-  private static final MethodHandle WRITE =
-      Libc.function("write", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, LONG));
-  private static final MethodHandle PWRITE =
-      Libc.function("pwrite", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, LONG, LONG));
-  private static final MethodHandle SPLICE =
-      Libc.function(
-          "splice",
-          FunctionDescriptor.of(
-              LONG, INT, ValueLayout.ADDRESS, INT, ValueLayout.ADDRESS, LONG, INT));
-  private static final MethodHandle FTRUNCATE =
-      Libc.function("ftruncate", FunctionDescriptor.of(INT, INT, LONG));
-  private static final MethodHandle FALLOCATE =
-      Libc.function("fallocate", FunctionDescriptor.of(INT, INT, INT, LONG, LONG));
-  private static final MethodHandle FCNTL =
-      Libc.function("fcntl", FunctionDescriptor.of(INT, INT, INT, INT), 2);
-  private static final MethodHandle SETSOCKOPT =
-      Libc.function(
-          "setsockopt", FunctionDescriptor.of(INT, INT, INT, INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle CONNECT =
-      Libc.function("connect", FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle STATX =
-      Libc.function(
-          "statx",
-          FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT, INT, ValueLayout.ADDRESS));
+  private static final LibcFunction IOCTL = LibcFunction.of("ioctl");
+  private static final LibcFunction OPEN = LibcFunction.of("open");
+  private static final LibcFunction CLOSE = LibcFunction.of("close");
+  private static final LibcFunction READ = LibcFunction.of("read");
+  private static final LibcFunction PREAD = LibcFunction.of("pread");
+  private static final LibcFunction WRITE = LibcFunction.of("write");
+  private static final LibcFunction PWRITE = LibcFunction.of("pwrite");
+  private static final LibcFunction SPLICE = LibcFunction.of("splice");
+  private static final LibcFunction FTRUNCATE = LibcFunction.of("ftruncate");
+  private static final LibcFunction FALLOCATE = LibcFunction.of("fallocate");
+  private static final LibcFunction FCNTL = LibcFunction.of("fcntl");
+  private static final LibcFunction SETSOCKOPT = LibcFunction.of("setsockopt");
+  private static final LibcFunction CONNECT = LibcFunction.of("connect");
+  private static final LibcFunction STATX = LibcFunction.of("statx");
 
   /**
    * What an open file is at this moment ({@code statx(2)}).
@@ -94,7 +74,7 @@ public final class DescriptorCalls {
   public record Status(long device, long inode, int links, long size) {}
 
   private final Arena arena = Arena.ofAuto();
-  private final MemorySegment errno = Libc.errnoSegment(arena);
+  private final MemorySegment errno = LibcFunction.errnoSegment(arena);
   private final MemorySegment offset = arena.allocate(LONG);
   private final MemorySegment emptyPath = arena.allocateFrom("");
   private final MemorySegment status = arena.allocate(STATX_BYTES, Long.BYTES);
@@ -109,23 +89,15 @@ public final class DescriptorCalls {
     try (Arena call = Arena.ofConfined()) {
       int fd =
           (int)
-              OPEN.invokeExact(errno, call.allocateFrom(path.toString()), flags | O_CLOEXEC, mode);
+              OPEN.call(
+                  errno, call.allocateFrom(path.toString()).address(), flags | O_CLOEXEC, mode);
       return checked(fd, "open", path);
-    } catch (RuntimeException failure) {
-      throw failure;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 
   /** Closes a descriptor. After a failure it is closed all the same. */
   public void close(int fd) {
-    int result;
-    try {
-      result = (int) CLOSE.invokeExact(errno, fd);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    int result = (int) CLOSE.call(errno, fd);
     checked(result, "close", fd);
   }
 
@@ -136,15 +108,8 @@ public final class DescriptorCalls {
    */
   public int read(int fd, ByteBuffer buffer) {
     while (true) {
-      long count;
-      try {
-        count =
-            (long)
-                READ.invokeExact(
-                    errno, fd, MemorySegment.ofBuffer(buffer), (long) buffer.remaining());
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      long count =
+          READ.call(errno, fd, MemorySegment.ofBuffer(buffer).address(), buffer.remaining());
       int result = resultOf(count);
       if (result != -Errno.EINTR) {
         return moved(buffer, result);
@@ -155,15 +120,9 @@ public final class DescriptorCalls {
   /** As {@link #read}, from {@code position} of the file on. */
   public int readAt(int fd, ByteBuffer buffer, long position) {
     while (true) {
-      long count;
-      try {
-        count =
-            (long)
-                PREAD.invokeExact(
-                    errno, fd, MemorySegment.ofBuffer(buffer), (long) buffer.remaining(), position);
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      long count =
+          PREAD.call(
+              errno, fd, MemorySegment.ofBuffer(buffer).address(), buffer.remaining(), position);
       int result = resultOf(count);
       if (result != -Errno.EINTR) {
         return moved(buffer, result);
@@ -178,15 +137,8 @@ public final class DescriptorCalls {
    */
   public int write(int fd, ByteBuffer buffer) {
     while (true) {
-      long count;
-      try {
-        count =
-            (long)
-                WRITE.invokeExact(
-                    errno, fd, MemorySegment.ofBuffer(buffer), (long) buffer.remaining());
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      long count =
+          WRITE.call(errno, fd, MemorySegment.ofBuffer(buffer).address(), buffer.remaining());
       int result = resultOf(count);
       if (result != -Errno.EINTR) {
         return moved(buffer, result);
@@ -197,15 +149,9 @@ public final class DescriptorCalls {
   /** As {@link #write}, to {@code position} of the file on. */
   public int writeAt(int fd, ByteBuffer buffer, long position) {
     while (true) {
-      long count;
-      try {
-        count =
-            (long)
-                PWRITE.invokeExact(
-                    errno, fd, MemorySegment.ofBuffer(buffer), (long) buffer.remaining(), position);
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      long count =
+          PWRITE.call(
+              errno, fd, MemorySegment.ofBuffer(buffer).address(), buffer.remaining(), position);
       int result = resultOf(count);
       if (result != -Errno.EINTR) {
         return moved(buffer, result);
@@ -223,21 +169,7 @@ public final class DescriptorCalls {
   public int splice(int pipe, int file, long position, int atMost) {
     while (true) {
       offset.set(LONG, 0, position);
-      long count;
-      try {
-        count =
-            (long)
-                SPLICE.invokeExact(
-                    errno,
-                    pipe,
-                    MemorySegment.NULL,
-                    file,
-                    offset,
-                    (long) atMost,
-                    SPLICE_F_NONBLOCK);
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      long count = SPLICE.call(errno, pipe, 0, file, offset.address(), atMost, SPLICE_F_NONBLOCK);
       int result = resultOf(count);
       if (result != -Errno.EINTR) {
         return result;
@@ -247,12 +179,7 @@ public final class DescriptorCalls {
 
   /** Sets a file's length. */
   public void truncate(int fd, long length) {
-    int result;
-    try {
-      result = (int) FTRUNCATE.invokeExact(errno, fd, length);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    int result = (int) FTRUNCATE.call(errno, fd, length);
     checked(result, "ftruncate", fd);
   }
 
@@ -261,15 +188,8 @@ public final class DescriptorCalls {
    * length.
    */
   public void punchHole(int fd, long from, long length) {
-    int result;
-    try {
-      result =
-          (int)
-              FALLOCATE.invokeExact(
-                  errno, fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, from, length);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    int result =
+        (int) FALLOCATE.call(errno, fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, from, length);
     checked(result, "fallocate (punching a hole)", fd);
   }
 
@@ -286,10 +206,8 @@ public final class DescriptorCalls {
     int bytes;
     try (Arena call = Arena.ofConfined()) {
       MemorySegment value = call.allocate(INT);
-      result = (int) IOCTL.invokeExact(errno, fd, SIOCOUTQ, value);
+      result = (int) IOCTL.call(errno, fd, SIOCOUTQ, value.address());
       bytes = value.get(INT, 0);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
     checked(result, "ioctl (SIOCOUTQ)", fd);
     return bytes;
@@ -302,10 +220,8 @@ public final class DescriptorCalls {
       MemorySegment value = call.allocateFrom(INT, bytes);
       result =
           (int)
-              SETSOCKOPT.invokeExact(
-                  errno, fd, SOL_SOCKET, SO_SNDBUFFORCE, value, (int) value.byteSize());
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
+              SETSOCKOPT.call(
+                  errno, fd, SOL_SOCKET, SO_SNDBUFFORCE, value.address(), value.byteSize());
     }
     checked(result, "setsockopt (SO_SNDBUFFORCE)", fd);
   }
@@ -326,22 +242,17 @@ public final class DescriptorCalls {
       MemorySegment address = call.allocate(Short.BYTES + MAXIMUM_SOCKET_PATH + 1L, Short.BYTES);
       address.set(ValueLayout.JAVA_SHORT, 0, AF_UNIX);
       MemorySegment.copy(name, 0, address, ValueLayout.JAVA_BYTE, Short.BYTES, name.length);
-      result = (int) CONNECT.invokeExact(errno, socket, address, (int) address.byteSize());
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
+      result = (int) CONNECT.call(errno, socket, address.address(), address.byteSize());
     }
     checked(result, "connect", path);
   }
 
   /** What the open file is now. */
   public Status status(int fd) {
-    int result;
-    try {
-      result =
-          (int) STATX.invokeExact(errno, fd, emptyPath, AT_EMPTY_PATH, STATX_BASIC_STATS, status);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    int result =
+        (int)
+            STATX.call(
+                errno, fd, emptyPath.address(), AT_EMPTY_PATH, STATX_BASIC_STATS, status.address());
     checked(result, "statx", fd);
     long major = Integer.toUnsignedLong(status.get(INT, 0x88));
     long minor = Integer.toUnsignedLong(status.get(INT, 0x8c));
@@ -350,15 +261,11 @@ public final class DescriptorCalls {
   }
 
   private int fcntl(int fd, int command, int argument) {
-    try {
-      return (int) FCNTL.invokeExact(errno, fd, command, argument);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return (int) FCNTL.call(errno, fd, command, argument);
   }
 
   private int resultOf(long count) {
-    return count >= 0 ? (int) count : -Libc.errno(errno);
+    return count >= 0 ? (int) count : -LibcFunction.errno(errno);
   }
 
   private static int moved(ByteBuffer buffer, int result) {
@@ -370,14 +277,14 @@ public final class DescriptorCalls {
 
   private int checked(int result, String call, int fd) {
     if (result < 0) {
-      throw new SystemCallException(call, "descriptor " + fd, Libc.errno(errno));
+      throw new SystemCallException(call, "descriptor " + fd, LibcFunction.errno(errno));
     }
     return result;
   }
 
   private int checked(int result, String call, Path path) {
     if (result < 0) {
-      throw new SystemCallException(call, path.toString(), Libc.errno(errno));
+      throw new SystemCallException(call, path.toString(), LibcFunction.errno(errno));
     }
     return result;
   }

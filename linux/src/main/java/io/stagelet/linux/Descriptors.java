@@ -1,10 +1,8 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
 /**
@@ -46,16 +44,10 @@ public final class Descriptors {
   private static final int STATX_MODE = 28;
   private static final int TYPE_MASK = 0170000;
 
-  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
-  private static final MethodHandle FCNTL =
-      Libc.function("fcntl", FunctionDescriptor.of(INT, INT, INT, INT), 2);
-  private static final MethodHandle OPEN =
-      Libc.function("open", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT), 2);
-  private static final MethodHandle CLOSE = Libc.function("close", FunctionDescriptor.of(INT, INT));
-  private static final MethodHandle STATX =
-      Libc.function(
-          "statx",
-          FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT, INT, ValueLayout.ADDRESS));
+  private static final LibcFunction FCNTL = LibcFunction.of("fcntl");
+  private static final LibcFunction OPEN = LibcFunction.of("open");
+  private static final LibcFunction CLOSE = LibcFunction.of("close");
+  private static final LibcFunction STATX = LibcFunction.of("statx");
 
   private Descriptors() {}
 
@@ -78,22 +70,18 @@ public final class Descriptors {
 
   private static int open(Path fifo, int access) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment path = arena.allocateFrom(fifo.toString());
-      int result = (int) OPEN.invokeExact(errno, path, access | O_NONBLOCK | O_CLOEXEC);
+      int result = (int) OPEN.call(errno, path.address(), access | O_NONBLOCK | O_CLOEXEC);
       return check(result, errno, "open", fifo.toString());
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
   /** Whether the number is that of an open descriptor of this process. */
   public static boolean isOpen(int fd) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      return (int) FCNTL.invokeExact(errno, fd, F_GETFD, 0) >= 0;
-    } catch (Throwable failure) {
-      throw passOn(failure);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      return (int) FCNTL.call(errno, fd, F_GETFD, 0) >= 0;
     }
   }
 
@@ -103,17 +91,14 @@ public final class Descriptors {
    */
   public static void setCloseOnExec(int fd) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       int flags =
-          check(
-              (int) FCNTL.invokeExact(errno, fd, F_GETFD, 0), errno, "fcntl(F_GETFD)", subject(fd));
+          check((int) FCNTL.call(errno, fd, F_GETFD, 0), errno, "fcntl(F_GETFD)", subject(fd));
       check(
-          (int) FCNTL.invokeExact(errno, fd, F_SETFD, flags | FD_CLOEXEC),
+          (int) FCNTL.call(errno, fd, F_SETFD, flags | FD_CLOEXEC),
           errno,
           "fcntl(F_SETFD)",
           subject(fd));
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -123,41 +108,35 @@ public final class Descriptors {
    */
   public static void setNonBlocking(int fd) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       int flags =
-          check(
-              (int) FCNTL.invokeExact(errno, fd, F_GETFL, 0), errno, "fcntl(F_GETFL)", subject(fd));
+          check((int) FCNTL.call(errno, fd, F_GETFL, 0), errno, "fcntl(F_GETFL)", subject(fd));
       check(
-          (int) FCNTL.invokeExact(errno, fd, F_SETFL, flags | O_NONBLOCK),
+          (int) FCNTL.call(errno, fd, F_SETFL, flags | O_NONBLOCK),
           errno,
           "fcntl(F_SETFL)",
           subject(fd));
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
   /** Whether programs this process runs do not get the descriptor. */
   public static boolean isCloseOnExec(int fd) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       int flags =
-          check(
-              (int) FCNTL.invokeExact(errno, fd, F_GETFD, 0), errno, "fcntl(F_GETFD)", subject(fd));
+          check((int) FCNTL.call(errno, fd, F_GETFD, 0), errno, "fcntl(F_GETFD)", subject(fd));
       return (flags & FD_CLOEXEC) != 0;
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
   /** What the descriptor is open on. */
   public static Kind kind(int fd) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment path = arena.allocateFrom("");
       MemorySegment status = arena.allocate(STATX_SIZE, 8);
       check(
-          (int) STATX.invokeExact(errno, fd, path, AT_EMPTY_PATH, STATX_TYPE, status),
+          (int) STATX.call(errno, fd, path.address(), AT_EMPTY_PATH, STATX_TYPE, status.address()),
           errno,
           "statx",
           subject(fd));
@@ -169,8 +148,6 @@ public final class Descriptors {
       }
       throw new StageletException(
           ErrorCode.INTERNAL, "%s is of the unknown type 0%o".formatted(subject(fd), type));
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -180,10 +157,8 @@ public final class Descriptors {
    */
   public static void close(int fd) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      check((int) CLOSE.invokeExact(errno, fd), errno, "close", subject(fd));
-    } catch (Throwable failure) {
-      throw passOn(failure);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      check((int) CLOSE.call(errno, fd), errno, "close", subject(fd));
     }
   }
 
@@ -193,15 +168,8 @@ public final class Descriptors {
 
   private static int check(int result, MemorySegment errno, String call, String subject) {
     if (result < 0) {
-      throw new SystemCallException(call, subject, Libc.errno(errno));
+      throw new SystemCallException(call, subject, LibcFunction.errno(errno));
     }
     return result;
-  }
-
-  private static RuntimeException passOn(Throwable failure) {
-    if (failure instanceof StageletException known) {
-      return known;
-    }
-    throw Libc.unexpected(failure);
   }
 }

@@ -1,10 +1,8 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.locks.ReentrantLock;
@@ -39,17 +37,12 @@ public final class Epoll implements AutoCloseable {
   private static final int EVENT_BYTES = PACKED ? 12 : 16;
   private static final int TOKEN_OFFSET = PACKED ? 4 : 8;
 
-  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong TOKEN = ValueLayout.JAVA_LONG_UNALIGNED;
 
-  private static final MethodHandle EPOLL_CREATE1 =
-      Libc.function("epoll_create1", FunctionDescriptor.of(INT, INT));
-  private static final MethodHandle EPOLL_CTL =
-      Libc.function("epoll_ctl", FunctionDescriptor.of(INT, INT, INT, INT, ValueLayout.ADDRESS));
-  private static final MethodHandle EPOLL_WAIT =
-      Libc.function("epoll_wait", FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT, INT));
-  private static final MethodHandle EVENTFD =
-      Libc.function("eventfd", FunctionDescriptor.of(INT, INT, INT));
+  private static final LibcFunction EPOLL_CREATE1 = LibcFunction.of("epoll_create1");
+  private static final LibcFunction EPOLL_CTL = LibcFunction.of("epoll_ctl");
+  private static final LibcFunction EPOLL_WAIT = LibcFunction.of("epoll_wait");
+  private static final LibcFunction EVENTFD = LibcFunction.of("eventfd");
 
   /** Takes the events of one {@link #await}. */
   @FunctionalInterface
@@ -65,7 +58,7 @@ public final class Epoll implements AutoCloseable {
 
   private final DescriptorCalls descriptors = new DescriptorCalls();
   private final Arena arena = Arena.ofAuto();
-  private final MemorySegment errno = Libc.errnoSegment(arena);
+  private final MemorySegment errno = LibcFunction.errnoSegment(arena);
   private final MemorySegment events =
       arena.allocate((long) EVENT_BYTES * MAXIMUM_EVENTS, Long.BYTES);
   private final MemorySegment event = arena.allocate(EVENT_BYTES, Long.BYTES);
@@ -84,18 +77,16 @@ public final class Epoll implements AutoCloseable {
   /** A set without descriptors. */
   public Epoll() {
     try (CleanupStack undo = new CleanupStack()) {
-      int made = (int) EPOLL_CREATE1.invokeExact(errno, EPOLL_CLOEXEC);
+      int made = (int) EPOLL_CREATE1.call(errno, EPOLL_CLOEXEC);
       epoll = checked(made, "epoll_create1", "a new set");
       undo.push("close the epoll descriptor", () -> descriptors.close(epoll));
-      int eventfd = (int) EVENTFD.invokeExact(errno, 0, EFD_NONBLOCK_CLOEXEC);
+      int eventfd = (int) EVENTFD.call(errno, 0, EFD_NONBLOCK_CLOEXEC);
       wakeUp = checked(eventfd, "eventfd", "a new counter");
       undo.push("close the eventfd", () -> descriptors.close(wakeUp));
       control(EPOLL_CTL_ADD, wakeUp, EPOLLIN, WAKE);
       undo.keep();
     } catch (StageletException failure) {
       throw failure;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 
@@ -124,17 +115,13 @@ public final class Epoll implements AutoCloseable {
    * @param timeoutMillis 0 for not at all, negative for without end
    */
   public void await(int timeoutMillis, Events taker) {
-    int count;
-    try {
-      count = (int) EPOLL_WAIT.invokeExact(errno, epoll, events, MAXIMUM_EVENTS, timeoutMillis);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    int count =
+        (int) EPOLL_WAIT.call(errno, epoll, events.address(), MAXIMUM_EVENTS, timeoutMillis);
     if (count < 0) {
-      if (Libc.errno(errno) == Errno.EINTR) {
+      if (LibcFunction.errno(errno) == Errno.EINTR) {
         return;
       }
-      throw new SystemCallException("epoll_wait", "descriptor " + epoll, Libc.errno(errno));
+      throw new SystemCallException("epoll_wait", "descriptor " + epoll, LibcFunction.errno(errno));
     }
     for (int i = 0; i < count; i++) {
       long at = (long) i * EVENT_BYTES;
@@ -179,18 +166,13 @@ public final class Epoll implements AutoCloseable {
   private void control(int operation, int fd, int interest, long token) {
     event.set(ValueLayout.JAVA_INT_UNALIGNED, 0, interest);
     event.set(TOKEN, TOKEN_OFFSET, token);
-    int result;
-    try {
-      result = (int) EPOLL_CTL.invokeExact(errno, epoll, operation, fd, event);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    int result = (int) EPOLL_CTL.call(errno, epoll, operation, fd, event.address());
     checked(result, "epoll_ctl", "descriptor " + fd);
   }
 
   private int checked(int result, String call, String subject) {
     if (result < 0) {
-      throw new SystemCallException(call, subject, Libc.errno(errno));
+      throw new SystemCallException(call, subject, LibcFunction.errno(errno));
     }
     return result;
   }

@@ -1,9 +1,7 @@
 package io.stagelet.linux;
 
-import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 
 /** Error numbers of Linux ({@code errno(3)}; the values of x86-64 and arm64, which agree). */
 public final class Errno {
@@ -36,19 +34,16 @@ public final class Errno {
   public static final int ECONNREFUSED = 111;
   public static final int EDQUOT = 122;
 
-  private static final MethodHandle STRERROR =
-      Libc.plainFunction(
-          "strerror", FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+  private static final LibcFunction STRERROR = LibcFunction.of("strerror");
 
   private Errno() {}
 
   /** The C library's words for an error number, and the number. */
   static String describe(int errno) {
-    try {
-      MemorySegment text = (MemorySegment) STRERROR.invokeExact(errno);
-      return "%s (errno %d)".formatted(text.reinterpret(256).getString(0), errno);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
+    try (Arena arena = Arena.ofConfined()) {
+      long text = STRERROR.call(LibcFunction.errnoSegment(arena), errno);
+      return "%s (errno %d)"
+          .formatted(MemorySegment.ofAddress(text).reinterpret(256).getString(0), errno);
     }
   }
 }

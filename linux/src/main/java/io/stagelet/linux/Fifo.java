@@ -1,32 +1,16 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
 /** Named pipes ({@code fifo(7)}). */
 public final class Fifo {
   private static final int S_IFIFO = 0x1000;
 
-  private static final MethodHandle MKFIFO =
-      Libc.function(
-          "mkfifo",
-          FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
-  private static final MethodHandle CHMOD =
-      Libc.function(
-          "chmod",
-          FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
-  private static final MethodHandle LCHOWN =
-      Libc.function(
-          "lchown",
-          FunctionDescriptor.of(
-              ValueLayout.JAVA_INT,
-              ValueLayout.ADDRESS,
-              ValueLayout.JAVA_INT,
-              ValueLayout.JAVA_INT));
+  private static final LibcFunction MKFIFO = LibcFunction.of("mkfifo");
+  private static final LibcFunction CHMOD = LibcFunction.of("chmod");
+  private static final LibcFunction LCHOWN = LibcFunction.of("lchown");
 
   private Fifo() {}
 
@@ -42,24 +26,22 @@ public final class Fifo {
    */
   public static void make(Path path, int mode, int uid, int gid) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment name = arena.allocateFrom(path.toString());
-      int made = (int) MKFIFO.invokeExact(errno, name, mode);
-      if (made < 0 && !(Libc.errno(errno) == Errno.EEXIST && isFifo(path))) {
-        throw new SystemCallException("mkfifo", path.toString(), Libc.errno(errno));
+      int made = (int) MKFIFO.call(errno, name.address(), mode);
+      if (made < 0 && !(LibcFunction.errno(errno) == Errno.EEXIST && isFifo(path))) {
+        throw new SystemCallException("mkfifo", path.toString(), LibcFunction.errno(errno));
       }
-      int owned = (int) LCHOWN.invokeExact(errno, name, uid, gid);
+      int owned = (int) LCHOWN.call(errno, name.address(), uid, gid);
       if (owned < 0) {
-        throw new SystemCallException("lchown", path.toString(), Libc.errno(errno));
+        throw new SystemCallException("lchown", path.toString(), LibcFunction.errno(errno));
       }
-      int permitted = (int) CHMOD.invokeExact(errno, name, mode);
+      int permitted = (int) CHMOD.call(errno, name.address(), mode);
       if (permitted < 0) {
-        throw new SystemCallException("chmod", path.toString(), Libc.errno(errno));
+        throw new SystemCallException("chmod", path.toString(), LibcFunction.errno(errno));
       }
     } catch (StageletException failure) {
       throw failure;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 

@@ -1,14 +1,12 @@
 package io.stagelet.linux;
 
-import java.lang.foreign.AddressLayout;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The system calls on files relative to a directory's descriptor. As the kernel does, each returns
@@ -54,59 +52,34 @@ final class FileCalls implements AutoCloseable {
   private static final int STATX_BASIC_STATS = 0x7ff;
   private static final int ENAMETOOLONG = 36;
 
-  private static final AddressLayout POINTER = ValueLayout.ADDRESS;
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-  private static final MethodHandle OPENAT =
-      Libc.function("openat", FunctionDescriptor.of(INT, INT, POINTER, INT, INT), 3);
-  private static final MethodHandle SYSCALL_OPENAT2 =
-      Libc.function("syscall", FunctionDescriptor.of(LONG, LONG, INT, POINTER, POINTER, LONG), 1);
-  private static final MethodHandle CLOSE = Libc.function("close", FunctionDescriptor.of(INT, INT));
-  private static final MethodHandle WRITE =
-      Libc.function("pwrite", FunctionDescriptor.of(LONG, INT, POINTER, LONG, LONG));
-  private static final MethodHandle FTRUNCATE =
-      Libc.function("ftruncate", FunctionDescriptor.of(INT, INT, LONG));
-  private static final MethodHandle MKDIRAT =
-      Libc.function("mkdirat", FunctionDescriptor.of(INT, INT, POINTER, INT));
-  private static final MethodHandle MKNODAT =
-      Libc.function("mknodat", FunctionDescriptor.of(INT, INT, POINTER, INT, LONG));
-  private static final MethodHandle SYMLINKAT =
-      Libc.function("symlinkat", FunctionDescriptor.of(INT, POINTER, INT, POINTER));
-  private static final MethodHandle READLINKAT =
-      Libc.function("readlinkat", FunctionDescriptor.of(LONG, INT, POINTER, POINTER, LONG));
-  private static final MethodHandle LINKAT =
-      Libc.function("linkat", FunctionDescriptor.of(INT, INT, POINTER, INT, POINTER, INT));
-  private static final MethodHandle UNLINKAT =
-      Libc.function("unlinkat", FunctionDescriptor.of(INT, INT, POINTER, INT));
-  private static final MethodHandle RENAMEAT =
-      Libc.function("renameat", FunctionDescriptor.of(INT, INT, POINTER, INT, POINTER));
-  private static final MethodHandle FCHOWNAT =
-      Libc.function("fchownat", FunctionDescriptor.of(INT, INT, POINTER, INT, INT, INT));
-  private static final MethodHandle FCHOWN =
-      Libc.function("fchown", FunctionDescriptor.of(INT, INT, INT, INT));
-  private static final MethodHandle FCHMODAT =
-      Libc.function("fchmodat", FunctionDescriptor.of(INT, INT, POINTER, INT, INT));
-  private static final MethodHandle FCHMOD =
-      Libc.function("fchmod", FunctionDescriptor.of(INT, INT, INT));
-  private static final MethodHandle UTIMENSAT =
-      Libc.function("utimensat", FunctionDescriptor.of(INT, INT, POINTER, POINTER, INT));
-  private static final MethodHandle FUTIMENS =
-      Libc.function("futimens", FunctionDescriptor.of(INT, INT, POINTER));
-  private static final MethodHandle FSETXATTR =
-      Libc.function("fsetxattr", FunctionDescriptor.of(INT, INT, POINTER, POINTER, LONG, INT));
-  private static final MethodHandle LSETXATTR =
-      Libc.function("lsetxattr", FunctionDescriptor.of(INT, POINTER, POINTER, POINTER, LONG, INT));
-  private static final MethodHandle LGETXATTR =
-      Libc.function("lgetxattr", FunctionDescriptor.of(LONG, POINTER, POINTER, POINTER, LONG));
-  private static final MethodHandle LLISTXATTR =
-      Libc.function("llistxattr", FunctionDescriptor.of(LONG, POINTER, POINTER, LONG));
-  private static final MethodHandle STATX =
-      Libc.function("statx", FunctionDescriptor.of(INT, INT, POINTER, INT, INT, POINTER));
-  private static final MethodHandle GETDENTS64 =
-      Libc.function("getdents64", FunctionDescriptor.of(LONG, INT, POINTER, LONG));
-  private static final MethodHandle SYNCFS =
-      Libc.function("syncfs", FunctionDescriptor.of(INT, INT));
+  private static final LibcFunction OPENAT = LibcFunction.of("openat");
+  private static final LibcFunction SYSCALL_OPENAT2 = LibcFunction.of("syscall");
+  private static final LibcFunction CLOSE = LibcFunction.of("close");
+  private static final LibcFunction WRITE = LibcFunction.of("pwrite");
+  private static final LibcFunction FTRUNCATE = LibcFunction.of("ftruncate");
+  private static final LibcFunction MKDIRAT = LibcFunction.of("mkdirat");
+  private static final LibcFunction MKNODAT = LibcFunction.of("mknodat");
+  private static final LibcFunction SYMLINKAT = LibcFunction.of("symlinkat");
+  private static final LibcFunction READLINKAT = LibcFunction.of("readlinkat");
+  private static final LibcFunction LINKAT = LibcFunction.of("linkat");
+  private static final LibcFunction UNLINKAT = LibcFunction.of("unlinkat");
+  private static final LibcFunction RENAMEAT = LibcFunction.of("renameat");
+  private static final LibcFunction FCHOWNAT = LibcFunction.of("fchownat");
+  private static final LibcFunction FCHOWN = LibcFunction.of("fchown");
+  private static final LibcFunction FCHMODAT = LibcFunction.of("fchmodat");
+  private static final LibcFunction FCHMOD = LibcFunction.of("fchmod");
+  private static final LibcFunction UTIMENSAT = LibcFunction.of("utimensat");
+  private static final LibcFunction FUTIMENS = LibcFunction.of("futimens");
+  private static final LibcFunction FSETXATTR = LibcFunction.of("fsetxattr");
+  private static final LibcFunction LSETXATTR = LibcFunction.of("lsetxattr");
+  private static final LibcFunction LGETXATTR = LibcFunction.of("lgetxattr");
+  private static final LibcFunction LLISTXATTR = LibcFunction.of("llistxattr");
+  private static final LibcFunction STATX = LibcFunction.of("statx");
+  private static final LibcFunction GETDENTS64 = LibcFunction.of("getdents64");
+  private static final LibcFunction SYNCFS = LibcFunction.of("syncfs");
 
   /** How much {@link #write} passes to the kernel at once, in bytes. */
   private static final int WRITE_SIZE = 256 << 10;
@@ -114,14 +87,16 @@ final class FileCalls implements AutoCloseable {
   private static final int ENTRIES_SIZE = 32 << 10;
 
   private final Arena arena = Arena.ofConfined();
-  private final MemorySegment errno = Libc.errnoSegment(arena);
+  private final MemorySegment errno = LibcFunction.errnoSegment(arena);
   private final MemorySegment first = arena.allocate(PATH_MAX);
   private final MemorySegment second = arena.allocate(PATH_MAX);
   private final MemorySegment how = arena.allocate(3 * LONG.byteSize(), 8);
   private final MemorySegment times = arena.allocate(4 * LONG.byteSize(), 8);
   private final MemorySegment status = arena.allocate(256, 8);
-  private final MemorySegment data = arena.allocate(WRITE_SIZE);
-  private final MemorySegment entries = arena.allocate(ENTRIES_SIZE, 8);
+
+  // large, and most of these objects live for a call or two: made when they are wanted
+  private @Nullable MemorySegment data;
+  private @Nullable MemorySegment entries;
 
   /** What {@link #status} tells of a file. */
   record Status(
@@ -153,16 +128,30 @@ final class FileCalls implements AutoCloseable {
   /** What a directory holds under one name; {@code directory} as the directory's entry says. */
   record Entry(String name, boolean directory) {}
 
+  private MemorySegment data() {
+    MemorySegment made = data;
+    if (made == null) {
+      made = arena.allocate(WRITE_SIZE);
+      data = made;
+    }
+    return made;
+  }
+
+  private MemorySegment entries() {
+    MemorySegment made = entries;
+    if (made == null) {
+      made = arena.allocate(ENTRIES_SIZE, 8);
+      entries = made;
+    }
+    return made;
+  }
+
   int openat(int directory, String name, int flags, int mode) {
     if (tooLong(name)) {
       return -ENAMETOOLONG;
     }
-    try {
-      return result(
-          (int) OPENAT.invokeExact(errno, directory, put(first, name), flags | O_CLOEXEC, mode));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result(
+        (int) OPENAT.call(errno, directory, put(first, name).address(), flags | O_CLOEXEC, mode));
   }
 
   /** Opens {@code path} as if {@code root} were "/": neither links nor ".." lead out of it. */
@@ -175,16 +164,16 @@ final class FileCalls implements AutoCloseable {
     how.set(LONG, 16, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
     int opened;
     do {
-      try {
-        opened =
-            result(
-                (int)
-                    (long)
-                        SYSCALL_OPENAT2.invokeExact(
-                            errno, SYS_OPENAT2, root, put(first, path), how, how.byteSize()));
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      opened =
+          result(
+              (int)
+                  SYSCALL_OPENAT2.call(
+                      errno,
+                      SYS_OPENAT2,
+                      root,
+                      put(first, path).address(),
+                      how.address(),
+                      how.byteSize()));
       // EAGAIN: a rename somewhere on the machine crossed a ".." of a link; openat2(2) says to
       // retry
     } while (opened == -Errno.EAGAIN);
@@ -192,11 +181,7 @@ final class FileCalls implements AutoCloseable {
   }
 
   int closeDescriptor(int fd) {
-    try {
-      return result((int) CLOSE.invokeExact(errno, fd));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) CLOSE.call(errno, fd));
   }
 
   /** Writes all of it at {@code position} (bytes from the file's start). */
@@ -204,20 +189,14 @@ final class FileCalls implements AutoCloseable {
     int done = 0;
     while (done < length) {
       int chunk = Math.min(length - done, WRITE_SIZE);
-      MemorySegment.copy(bytes, offset + done, data, ValueLayout.JAVA_BYTE, 0, chunk);
+      MemorySegment.copy(bytes, offset + done, data(), ValueLayout.JAVA_BYTE, 0, chunk);
       int sent = 0;
       while (sent < chunk) {
-        long count;
-        try {
-          count =
-              (long)
-                  WRITE.invokeExact(
-                      errno, fd, data.asSlice(sent), (long) (chunk - sent), position + done + sent);
-        } catch (Throwable failure) {
-          throw Libc.unexpected(failure);
-        }
+        long count =
+            WRITE.call(
+                errno, fd, data().asSlice(sent).address(), (chunk - sent), position + done + sent);
         if (count < 0) {
-          int error = Libc.errno(errno);
+          int error = LibcFunction.errno(errno);
           if (error == Errno.EINTR) {
             continue;
           }
@@ -231,22 +210,14 @@ final class FileCalls implements AutoCloseable {
   }
 
   int ftruncate(int fd, long size) {
-    try {
-      return result((int) FTRUNCATE.invokeExact(errno, fd, size));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) FTRUNCATE.call(errno, fd, size));
   }
 
   int mkdirat(int directory, String name, int mode) {
     if (tooLong(name)) {
       return -ENAMETOOLONG;
     }
-    try {
-      return result((int) MKDIRAT.invokeExact(errno, directory, put(first, name), mode));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) MKDIRAT.call(errno, directory, put(first, name).address(), mode));
   }
 
   /** {@code mode} with the type; a device's number in glibc's encoding, see {@link #device}. */
@@ -254,37 +225,26 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(name)) {
       return -ENAMETOOLONG;
     }
-    try {
-      return result((int) MKNODAT.invokeExact(errno, directory, put(first, name), mode, device));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) MKNODAT.call(errno, directory, put(first, name).address(), mode, device));
   }
 
   int symlinkat(String text, int directory, String name) {
     if (tooLong(name) || tooLong(text)) {
       return -ENAMETOOLONG;
     }
-    try {
-      return result(
-          (int) SYMLINKAT.invokeExact(errno, put(first, text), directory, put(second, name)));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result(
+        (int)
+            SYMLINKAT.call(
+                errno, put(first, text).address(), directory, put(second, name).address()));
   }
 
   /** The text of a symbolic link. */
   String readlinkat(int directory, String name) {
-    long length;
-    try {
-      length =
-          (long)
-              READLINKAT.invokeExact(errno, directory, put(first, name), second, second.byteSize());
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    long length =
+        READLINKAT.call(
+            errno, directory, put(first, name).address(), second.address(), second.byteSize());
     if (length < 0) {
-      throw new SystemCallException("readlinkat", name, Libc.errno(errno));
+      throw new SystemCallException("readlinkat", name, LibcFunction.errno(errno));
     }
     byte[] text = new byte[(int) length];
     MemorySegment.copy(second, ValueLayout.JAVA_BYTE, 0, text, 0, text.length);
@@ -295,109 +255,78 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(from) || tooLong(to)) {
       return -ENAMETOOLONG;
     }
-    try {
-      return result(
-          (int)
-              LINKAT.invokeExact(
-                  errno, fromDirectory, put(first, from), toDirectory, put(second, to), 0));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result(
+        (int)
+            LINKAT.call(
+                errno,
+                fromDirectory,
+                put(first, from).address(),
+                toDirectory,
+                put(second, to).address(),
+                0));
   }
 
   int unlinkat(int directory, String name, int flags) {
-    try {
-      return result((int) UNLINKAT.invokeExact(errno, directory, put(first, name), flags));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) UNLINKAT.call(errno, directory, put(first, name).address(), flags));
   }
 
   int renameat(int fromDirectory, String from, int toDirectory, String to) {
-    try {
-      return result(
-          (int)
-              RENAMEAT.invokeExact(
-                  errno, fromDirectory, put(first, from), toDirectory, put(second, to)));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result(
+        (int)
+            RENAMEAT.call(
+                errno,
+                fromDirectory,
+                put(first, from).address(),
+                toDirectory,
+                put(second, to).address()));
   }
 
   /** Never follows a link. */
   int chown(int directory, String name, int uid, int gid) {
-    try {
-      return result(
-          (int)
-              FCHOWNAT.invokeExact(
-                  errno, directory, put(first, name), uid, gid, AT_SYMLINK_NOFOLLOW));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result(
+        (int)
+            FCHOWNAT.call(
+                errno, directory, put(first, name).address(), uid, gid, AT_SYMLINK_NOFOLLOW));
   }
 
   int fchown(int fd, int uid, int gid) {
-    try {
-      return result((int) FCHOWN.invokeExact(errno, fd, uid, gid));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) FCHOWN.call(errno, fd, uid, gid));
   }
 
   /** Follows links: not for a name that may be one. */
   int chmod(int directory, String name, int mode) {
-    try {
-      return result((int) FCHMODAT.invokeExact(errno, directory, put(first, name), mode, 0));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) FCHMODAT.call(errno, directory, put(first, name).address(), mode, 0));
   }
 
   int fchmod(int fd, int mode) {
-    try {
-      return result((int) FCHMOD.invokeExact(errno, fd, mode));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) FCHMOD.call(errno, fd, mode));
   }
 
   /** Sets both times; never follows a link. */
   int setTimes(int directory, String name, long seconds, int nanos) {
-    try {
-      return result(
-          (int)
-              UTIMENSAT.invokeExact(
-                  errno,
-                  directory,
-                  put(first, name),
-                  bothTimes(seconds, nanos),
-                  AT_SYMLINK_NOFOLLOW));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result(
+        (int)
+            UTIMENSAT.call(
+                errno,
+                directory,
+                put(first, name).address(),
+                bothTimes(seconds, nanos).address(),
+                AT_SYMLINK_NOFOLLOW));
   }
 
   int setTimes(int fd, long seconds, int nanos) {
-    try {
-      return result((int) FUTIMENS.invokeExact(errno, fd, bothTimes(seconds, nanos)));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) FUTIMENS.call(errno, fd, bothTimes(seconds, nanos).address()));
   }
 
   int fsetxattr(int fd, String attribute, byte[] value) {
     if (tooLong(attribute) || value.length > WRITE_SIZE) {
       return -ENAMETOOLONG;
     }
-    MemorySegment.copy(value, 0, data, ValueLayout.JAVA_BYTE, 0, value.length);
-    try {
-      return result(
-          (int)
-              FSETXATTR.invokeExact(
-                  errno, fd, put(first, attribute), data, (long) value.length, 0));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    MemorySegment.copy(value, 0, data(), ValueLayout.JAVA_BYTE, 0, value.length);
+    return result(
+        (int)
+            FSETXATTR.call(
+                errno, fd, put(first, attribute).address(), data().address(), value.length, 0));
   }
 
   /** Never follows a link at the end of {@code path}. */
@@ -405,15 +334,16 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(path) || tooLong(attribute) || value.length > WRITE_SIZE) {
       return -ENAMETOOLONG;
     }
-    MemorySegment.copy(value, 0, data, ValueLayout.JAVA_BYTE, 0, value.length);
-    try {
-      return result(
-          (int)
-              LSETXATTR.invokeExact(
-                  errno, put(first, path), put(second, attribute), data, (long) value.length, 0));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    MemorySegment.copy(value, 0, data(), ValueLayout.JAVA_BYTE, 0, value.length);
+    return result(
+        (int)
+            LSETXATTR.call(
+                errno,
+                put(first, path).address(),
+                put(second, attribute).address(),
+                data().address(),
+                value.length,
+                0));
   }
 
   /** The attribute's value; empty where there is none. */
@@ -421,24 +351,22 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(path) || tooLong(attribute)) {
       throw new SystemCallException("lgetxattr", path, ENAMETOOLONG);
     }
-    long length;
-    try {
-      length =
-          (long)
-              LGETXATTR.invokeExact(
-                  errno, put(first, path), put(second, attribute), data, (long) WRITE_SIZE);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    long length =
+        LGETXATTR.call(
+            errno,
+            put(first, path).address(),
+            put(second, attribute).address(),
+            data().address(),
+            WRITE_SIZE);
     if (length < 0) {
-      int error = Libc.errno(errno);
+      int error = LibcFunction.errno(errno);
       if (error == Errno.ENODATA || error == Errno.EOPNOTSUPP) {
         return new byte[0];
       }
       throw new SystemCallException("lgetxattr of " + attribute, path, error);
     }
     byte[] value = new byte[(int) length];
-    MemorySegment.copy(data, ValueLayout.JAVA_BYTE, 0, value, 0, value.length);
+    MemorySegment.copy(data(), ValueLayout.JAVA_BYTE, 0, value, 0, value.length);
     return value;
   }
 
@@ -447,14 +375,9 @@ final class FileCalls implements AutoCloseable {
     if (tooLong(path)) {
       throw new SystemCallException("llistxattr", path, ENAMETOOLONG);
     }
-    long length;
-    try {
-      length = (long) LLISTXATTR.invokeExact(errno, put(first, path), data, (long) WRITE_SIZE);
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    long length = LLISTXATTR.call(errno, put(first, path).address(), data().address(), WRITE_SIZE);
     if (length < 0) {
-      int error = Libc.errno(errno);
+      int error = LibcFunction.errno(errno);
       if (error == Errno.EOPNOTSUPP) {
         return List.of();
       }
@@ -462,7 +385,7 @@ final class FileCalls implements AutoCloseable {
     }
     List<String> names = new ArrayList<>();
     for (long at = 0; at < length; ) {
-      String name = data.getString(at, StandardCharsets.ISO_8859_1);
+      String name = data().getString(at, StandardCharsets.ISO_8859_1);
       names.add(name);
       at += name.length() + 1;
     }
@@ -471,21 +394,16 @@ final class FileCalls implements AutoCloseable {
 
   /** What is there under {@code name}, no link followed; the directory itself for "". */
   Status status(int directory, String name) {
-    int failed;
-    try {
-      failed =
-          result(
-              (int)
-                  STATX.invokeExact(
-                      errno,
-                      directory,
-                      put(first, name),
-                      AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH,
-                      STATX_BASIC_STATS,
-                      status));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    int failed =
+        result(
+            (int)
+                STATX.call(
+                    errno,
+                    directory,
+                    put(first, name).address(),
+                    AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH,
+                    STATX_BASIC_STATS,
+                    status.address()));
     if (failed < 0) {
       throw new SystemCallException("statx", name, -failed);
     }
@@ -509,19 +427,15 @@ final class FileCalls implements AutoCloseable {
     long length;
     List<Entry> found = new ArrayList<>();
     do {
-      try {
-        length = (long) GETDENTS64.invokeExact(errno, directory, entries, entries.byteSize());
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      length = GETDENTS64.call(errno, directory, entries().address(), entries().byteSize());
       if (length < 0) {
-        throw new SystemCallException("getdents64", "a directory", Libc.errno(errno));
+        throw new SystemCallException("getdents64", "a directory", LibcFunction.errno(errno));
       }
       // struct linux_dirent64: ino, off, reclen, type, name
       for (long at = 0; at < length; ) {
-        int size = entries.get(ValueLayout.JAVA_SHORT_UNALIGNED, at + 16) & 0xffff;
-        boolean directoryType = entries.get(ValueLayout.JAVA_BYTE, at + 18) == 4;
-        String name = entries.getString(at + 19, StandardCharsets.ISO_8859_1);
+        int size = entries().get(ValueLayout.JAVA_SHORT_UNALIGNED, at + 16) & 0xffff;
+        boolean directoryType = entries().get(ValueLayout.JAVA_BYTE, at + 18) == 4;
+        String name = entries().getString(at + 19, StandardCharsets.ISO_8859_1);
         if (!name.equals(".") && !name.equals("..")) {
           found.add(new Entry(name, directoryType));
         }
@@ -533,11 +447,7 @@ final class FileCalls implements AutoCloseable {
 
   /** Writes all of the filesystem that {@code fd} is on to its disk. */
   int syncfs(int fd) {
-    try {
-      return result((int) SYNCFS.invokeExact(errno, fd));
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    return result((int) SYNCFS.call(errno, fd));
   }
 
   /** A device's number as the C library encodes it ({@code makedev(3)}). */
@@ -566,7 +476,7 @@ final class FileCalls implements AutoCloseable {
   }
 
   private int result(int returned) {
-    return returned < 0 ? -Libc.errno(errno) : returned;
+    return returned < 0 ? -LibcFunction.errno(errno) : returned;
   }
 
   @Override

@@ -1,10 +1,8 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
 /**
@@ -23,10 +21,7 @@ public record FilesystemSpace(long bytes, long freeBytes, long inodes, long free
   private static final int FILES = 40;
   private static final int AVAILABLE_FILES = 56;
 
-  private static final MethodHandle STATVFS =
-      Libc.function(
-          "statvfs",
-          FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+  private static final LibcFunction STATVFS = LibcFunction.of("statvfs");
 
   /**
    * The room of the filesystem that {@code path} is on.
@@ -35,17 +30,12 @@ public record FilesystemSpace(long bytes, long freeBytes, long inodes, long free
    */
   public static FilesystemSpace of(Path path) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment name = arena.allocateFrom(path.toString());
       MemorySegment space = arena.allocate(SIZE, Long.BYTES);
-      int result;
-      try {
-        result = (int) STATVFS.invokeExact(errno, name, space);
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      int result = (int) STATVFS.call(errno, name.address(), space.address());
       if (result < 0) {
-        throw new SystemCallException("statvfs", path.toString(), Libc.errno(errno));
+        throw new SystemCallException("statvfs", path.toString(), LibcFunction.errno(errno));
       }
       long fragment = space.get(ValueLayout.JAVA_LONG, FRAGMENT_SIZE);
       return new FilesystemSpace(

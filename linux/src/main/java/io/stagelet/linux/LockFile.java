@@ -1,10 +1,7 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -23,10 +20,7 @@ public final class LockFile implements AutoCloseable {
     void close();
   }
 
-  private static final MethodHandle FLOCK =
-      Libc.function(
-          "flock",
-          FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+  private static final LibcFunction FLOCK = LibcFunction.of("flock");
 
   private static final int LOCK_EXCLUSIVE = 2;
   private static final int LOCK_NO_WAIT = 4;
@@ -101,14 +95,12 @@ public final class LockFile implements AutoCloseable {
 
   private int flock(int operation) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       int result;
       do {
-        result = (int) FLOCK.invokeExact(errno, fd, operation);
-      } while (result < 0 && Libc.errno(errno) == Errno.EINTR);
-      return result < 0 ? -Libc.errno(errno) : result;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
+        result = (int) FLOCK.call(errno, fd, operation);
+      } while (result < 0 && LibcFunction.errno(errno) == Errno.EINTR);
+      return result < 0 ? -LibcFunction.errno(errno) : result;
     }
   }
 

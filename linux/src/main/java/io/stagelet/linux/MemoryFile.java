@@ -1,10 +1,8 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.ByteBuffer;
 
 /**
@@ -32,12 +30,9 @@ public final class MemoryFile implements AutoCloseable {
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-  private static final MethodHandle MEMFD_CREATE =
-      Libc.function("memfd_create", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle FCNTL =
-      Libc.function("fcntl", FunctionDescriptor.of(INT, INT, INT, INT), 2);
-  private static final MethodHandle SENDMSG =
-      Libc.function("sendmsg", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, INT));
+  private static final LibcFunction MEMFD_CREATE = LibcFunction.of("memfd_create");
+  private static final LibcFunction FCNTL = LibcFunction.of("fcntl");
+  private static final LibcFunction SENDMSG = LibcFunction.of("sendmsg");
 
   private final DescriptorCalls descriptors = new DescriptorCalls();
   private final int fd;
@@ -55,13 +50,13 @@ public final class MemoryFile implements AutoCloseable {
   public static MemoryFile of(String name, ByteBuffer content) {
     try (Arena arena = Arena.ofConfined();
         CleanupStack undo = new CleanupStack()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       int made =
           (int)
-              MEMFD_CREATE.invokeExact(
-                  errno, arena.allocateFrom(name), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+              MEMFD_CREATE.call(
+                  errno, arena.allocateFrom(name).address(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
       if (made < 0) {
-        throw new SystemCallException("memfd_create", name, Libc.errno(errno));
+        throw new SystemCallException("memfd_create", name, LibcFunction.errno(errno));
       }
       MemoryFile file = new MemoryFile(made);
       undo.push("close the memory file " + name, file::close);
@@ -71,17 +66,15 @@ public final class MemoryFile implements AutoCloseable {
           throw new SystemCallException("write", "the memory file " + name, -count);
         }
       }
-      int sealed = (int) FCNTL.invokeExact(errno, made, F_ADD_SEALS, ALL_SEALS);
+      int sealed = (int) FCNTL.call(errno, made, F_ADD_SEALS, ALL_SEALS);
       if (sealed < 0) {
         throw new SystemCallException(
-            "fcntl (sealing)", "the memory file " + name, Libc.errno(errno));
+            "fcntl (sealing)", "the memory file " + name, LibcFunction.errno(errno));
       }
       undo.keep();
       return file;
     } catch (StageletException failure) {
       throw failure;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 
@@ -94,7 +87,7 @@ public final class MemoryFile implements AutoCloseable {
    */
   public int sendOver(int socket) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment control = arena.allocate(CONTROL_BYTES, Long.BYTES);
       control.set(LONG, 0, 16 + Integer.BYTES);
       control.set(INT, 8, SOL_SOCKET);
@@ -103,10 +96,8 @@ public final class MemoryFile implements AutoCloseable {
       MemorySegment message = arena.allocate(MSGHDR_BYTES, Long.BYTES);
       message.set(ValueLayout.ADDRESS, CONTROL_POINTER, control);
       message.set(LONG, CONTROL_LENGTH, control.byteSize());
-      long result = (long) SENDMSG.invokeExact(errno, socket, message, MSG_NOSIGNAL);
-      return result < 0 ? -Libc.errno(errno) : 0;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
+      long result = SENDMSG.call(errno, socket, message.address(), MSG_NOSIGNAL);
+      return result < 0 ? -LibcFunction.errno(errno) : 0;
     }
   }
 

@@ -1,11 +1,8 @@
 package io.stagelet.linux;
 
-import java.lang.foreign.AddressLayout;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,20 +46,14 @@ public final class Mounts {
   /** What mount(2) takes as options, with their end: one page. */
   private static final int OPTIONS_MAX = 4096;
 
-  private static final AddressLayout POINTER = ValueLayout.ADDRESS;
-  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
-  private static final MethodHandle MOUNT =
-      Libc.function("mount", FunctionDescriptor.of(INT, POINTER, POINTER, POINTER, LONG, POINTER));
-  private static final MethodHandle UMOUNT2 =
-      Libc.function("umount2", FunctionDescriptor.of(INT, POINTER, INT));
-  private static final MethodHandle READ =
-      Libc.function("read", FunctionDescriptor.of(LONG, INT, POINTER, LONG));
+  private static final LibcFunction MOUNT = LibcFunction.of("mount");
+  private static final LibcFunction UMOUNT2 = LibcFunction.of("umount2");
+  private static final LibcFunction READ = LibcFunction.of("read");
 
   /** syscall(2) with up to five arguments; those that a call does not have are ignored. */
-  private static final MethodHandle SYSCALL =
-      Libc.function("syscall", FunctionDescriptor.of(LONG, LONG, LONG, LONG, LONG, LONG, LONG), 1);
+  private static final LibcFunction SYSCALL = LibcFunction.of("syscall");
 
   private Mounts() {}
 
@@ -212,46 +203,43 @@ public final class Mounts {
 
   private static boolean unmount(Path target, int flags) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      int result = (int) UMOUNT2.invokeExact(errno, arena.allocateFrom(target.toString()), flags);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      int result =
+          (int) UMOUNT2.call(errno, arena.allocateFrom(target.toString()).address(), flags);
       if (result == 0) {
         return true;
       }
-      int error = Libc.errno(errno);
+      int error = LibcFunction.errno(errno);
       if (error == Errno.EINVAL || error == Errno.ENOENT) {
         return false;
       }
       throw new SystemCallException("unmount", target.toString(), error);
     } catch (SystemCallException refused) {
       throw refused;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 
   private static void call(
       String source, Path target, @Nullable String type, long flags, @Nullable String options) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       int result =
           (int)
-              MOUNT.invokeExact(
+              MOUNT.call(
                   errno,
-                  arena.allocateFrom(source),
-                  arena.allocateFrom(target.toString()),
-                  orNull(arena, type),
+                  arena.allocateFrom(source).address(),
+                  arena.allocateFrom(target.toString()).address(),
+                  orNull(arena, type).address(),
                   flags,
-                  orNull(arena, options));
+                  orNull(arena, options).address());
       if (result != 0) {
         throw new SystemCallException(
             "mount of " + source,
             "%s at %s".formatted(type == null ? "it" : type, target),
-            Libc.errno(errno));
+            LibcFunction.errno(errno));
       }
     } catch (SystemCallException refused) {
       throw refused;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 
@@ -381,15 +369,10 @@ public final class Mounts {
   /** What the kernel has to say of a failed mount, from its context's log ("e overlay: ..."). */
   private static String said(int context, Arena arena) {
     StringBuilder said = new StringBuilder();
-    MemorySegment errno = Libc.errnoSegment(arena);
+    MemorySegment errno = LibcFunction.errnoSegment(arena);
     MemorySegment buffer = arena.allocate(1024);
     for (int messages = 0; messages < 8; messages++) {
-      long length;
-      try {
-        length = (long) READ.invokeExact(errno, context, buffer, buffer.byteSize());
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
-      }
+      long length = READ.call(errno, context, buffer.address(), buffer.byteSize());
       if (length <= 0) {
         break;
       }
@@ -408,11 +391,9 @@ public final class Mounts {
   private static long syscall(
       long number, long first, long second, long third, long fourth, long fifth) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      long result = (long) SYSCALL.invokeExact(errno, number, first, second, third, fourth, fifth);
-      return result < 0 ? -Libc.errno(errno) : result;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      long result = SYSCALL.call(errno, number, first, second, third, fourth, fifth);
+      return result < 0 ? -LibcFunction.errno(errno) : result;
     }
   }
 

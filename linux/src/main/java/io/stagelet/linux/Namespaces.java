@@ -2,10 +2,8 @@ package io.stagelet.linux;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,21 +61,13 @@ public final class Namespaces {
   private static final int IFREQ_FLAGS = 16;
   private static final int OPEN_READ_ONLY = 0x80000; // O_RDONLY | O_CLOEXEC
 
-  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
-  private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-  private static final MethodHandle UNSHARE =
-      Libc.function("unshare", FunctionDescriptor.of(INT, INT));
-  private static final MethodHandle SETNS =
-      Libc.function("setns", FunctionDescriptor.of(INT, INT, INT));
-  private static final MethodHandle SETHOSTNAME =
-      Libc.function("sethostname", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, LONG));
-  private static final MethodHandle SOCKET =
-      Libc.function("socket", FunctionDescriptor.of(INT, INT, INT, INT));
-  private static final MethodHandle IOCTL =
-      Libc.function("ioctl", FunctionDescriptor.of(INT, INT, LONG, ValueLayout.ADDRESS), 2);
-  private static final MethodHandle OPEN =
-      Libc.function("open", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, INT), 2);
-  private static final MethodHandle CLOSE = Libc.function("close", FunctionDescriptor.of(INT, INT));
+  private static final LibcFunction UNSHARE = LibcFunction.of("unshare");
+  private static final LibcFunction SETNS = LibcFunction.of("setns");
+  private static final LibcFunction SETHOSTNAME = LibcFunction.of("sethostname");
+  private static final LibcFunction SOCKET = LibcFunction.of("socket");
+  private static final LibcFunction IOCTL = LibcFunction.of("ioctl");
+  private static final LibcFunction OPEN = LibcFunction.of("open");
+  private static final LibcFunction CLOSE = LibcFunction.of("close");
 
   private Namespaces() {}
 
@@ -183,15 +173,10 @@ public final class Namespaces {
   public static void hostname(String name) {
     byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment text = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
       check(
-          (int) SETHOSTNAME.invokeExact(errno, text, (long) bytes.length),
-          errno,
-          "sethostname",
-          name);
-    } catch (Throwable failure) {
-      throw passOn(failure);
+          (int) SETHOSTNAME.call(errno, text.address(), bytes.length), errno, "sethostname", name);
     }
   }
 
@@ -224,10 +209,10 @@ public final class Namespaces {
   /** Brings up the loopback interface of this thread's network namespace ({@code netdevice(7)}). */
   public static void loopbackUp() {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       int socket =
           check(
-              (int) SOCKET.invokeExact(errno, SOCKET_INTERNET, SOCKET_DATAGRAM, 0),
+              (int) SOCKET.call(errno, SOCKET_INTERNET, SOCKET_DATAGRAM, 0),
               errno,
               "socket",
               "AF_INET");
@@ -235,47 +220,45 @@ public final class Namespaces {
         MemorySegment request = arena.allocate(IFREQ_SIZE, 8);
         request.setString(0, "lo");
         check(
-            (int) IOCTL.invokeExact(errno, socket, SIOCGIFFLAGS, request),
+            (int) IOCTL.call(errno, socket, SIOCGIFFLAGS, request.address()),
             errno,
             "ioctl(SIOCGIFFLAGS)",
             "lo");
         short flags = request.get(ValueLayout.JAVA_SHORT, IFREQ_FLAGS);
         request.set(ValueLayout.JAVA_SHORT, IFREQ_FLAGS, (short) (flags | IFF_UP));
         check(
-            (int) IOCTL.invokeExact(errno, socket, SIOCSIFFLAGS, request),
+            (int) IOCTL.call(errno, socket, SIOCSIFFLAGS, request.address()),
             errno,
             "ioctl(SIOCSIFFLAGS)",
             "lo");
       } finally {
-        check((int) CLOSE.invokeExact(errno, socket), errno, "close", "a socket");
+        check((int) CLOSE.call(errno, socket), errno, "close", "a socket");
       }
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
   private static void unshare(int flags) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      check((int) UNSHARE.invokeExact(errno, flags), errno, "unshare", "namespaces");
-    } catch (Throwable failure) {
-      throw passOn(failure);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      check((int) UNSHARE.call(errno, flags), errno, "unshare", "namespaces");
     }
   }
 
   private static void enter(Kind kind, Path pin) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment path = arena.allocateFrom(pin.toString());
       int fd =
-          check((int) OPEN.invokeExact(errno, path, OPEN_READ_ONLY), errno, "open", pin.toString());
+          check(
+              (int) OPEN.call(errno, path.address(), OPEN_READ_ONLY),
+              errno,
+              "open",
+              pin.toString());
       try {
-        check((int) SETNS.invokeExact(errno, fd, kind.flag), errno, "setns", pin.toString());
+        check((int) SETNS.call(errno, fd, kind.flag), errno, "setns", pin.toString());
       } finally {
-        check((int) CLOSE.invokeExact(errno, fd), errno, "close", pin.toString());
+        check((int) CLOSE.call(errno, fd), errno, "close", pin.toString());
       }
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -312,15 +295,8 @@ public final class Namespaces {
 
   private static int check(int result, MemorySegment errno, String call, String subject) {
     if (result < 0) {
-      throw new SystemCallException(call, subject, Libc.errno(errno));
+      throw new SystemCallException(call, subject, LibcFunction.errno(errno));
     }
     return result;
-  }
-
-  private static RuntimeException passOn(Throwable failure) {
-    if (failure instanceof StageletException known) {
-      return known;
-    }
-    throw Libc.unexpected(failure);
   }
 }

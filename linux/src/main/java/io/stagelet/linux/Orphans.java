@@ -2,10 +2,8 @@ package io.stagelet.linux;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -45,11 +43,8 @@ public final class Orphans implements AutoCloseable {
   private static final int START_TIME = 19;
 
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
-  private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-  private static final MethodHandle PRCTL =
-      Libc.function("prctl", FunctionDescriptor.of(INT, INT, LONG, LONG, LONG, LONG), 1);
-  private static final MethodHandle WAITID =
-      Libc.function("waitid", FunctionDescriptor.of(INT, INT, INT, ValueLayout.ADDRESS, INT));
+  private static final LibcFunction PRCTL = LibcFunction.of("prctl");
+  private static final LibcFunction WAITID = LibcFunction.of("waitid");
 
   private final Thread rounds;
 
@@ -64,15 +59,13 @@ public final class Orphans implements AutoCloseable {
 
   static Orphans adopt(Duration round) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      int result = (int) PRCTL.invokeExact(errno, PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      int result = (int) PRCTL.call(errno, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
       if (result < 0) {
-        throw new SystemCallException("prctl", "PR_SET_CHILD_SUBREAPER", Libc.errno(errno));
+        throw new SystemCallException("prctl", "PR_SET_CHILD_SUBREAPER", LibcFunction.errno(errno));
       }
     } catch (StageletException failure) {
       throw failure;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
     Orphans orphans = new Orphans(round);
     orphans.rounds.start();
@@ -136,10 +129,9 @@ public final class Orphans implements AutoCloseable {
   private static boolean wait(int kind, int id, int options) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = arena.allocate(SIGINFO_BYTES, 8);
-      int result = (int) WAITID.invokeExact(Libc.errnoSegment(arena), kind, id, info, options);
+      int result =
+          (int) WAITID.call(LibcFunction.errnoSegment(arena), kind, id, info.address(), options);
       return result == 0 && info.get(INT, SIGINFO_PID) != 0;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 }

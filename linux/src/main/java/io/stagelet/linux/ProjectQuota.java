@@ -1,10 +1,8 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -34,11 +32,8 @@ public final class ProjectQuota {
 
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-  private static final MethodHandle IOCTL =
-      Libc.function("ioctl", FunctionDescriptor.of(INT, INT, LONG, ValueLayout.ADDRESS), 2);
-  private static final MethodHandle SYSCALL =
-      Libc.function(
-          "syscall", FunctionDescriptor.of(LONG, LONG, INT, LONG, LONG, ValueLayout.ADDRESS), 1);
+  private static final LibcFunction IOCTL = LibcFunction.of("ioctl");
+  private static final LibcFunction SYSCALL = LibcFunction.of("syscall");
 
   private ProjectQuota() {}
 
@@ -82,22 +77,19 @@ public final class ProjectQuota {
           return Optional.empty();
         }
         MemorySegment quota = arena.allocate(QUOTA_SIZE, 8);
-        MemorySegment errno = Libc.errnoSegment(arena);
+        MemorySegment errno = LibcFunction.errnoSegment(arena);
         long failed =
-            (long)
-                SYSCALL.invokeExact(
-                    errno,
-                    SYS_QUOTACTL_FD,
-                    fd,
-                    GET_PROJECT,
-                    Integer.toUnsignedLong(attributes.get(INT, PROJECT_AT)),
-                    quota);
+            SYSCALL.call(
+                errno,
+                SYS_QUOTACTL_FD,
+                fd,
+                GET_PROJECT,
+                Integer.toUnsignedLong(attributes.get(INT, PROJECT_AT)),
+                quota.address());
         return failed == 0
             ? Optional.of(
                 new ConfinedTree.Room(quota.get(LONG, SPACE_AT), quota.get(LONG, INODES_AT)))
             : Optional.empty();
-      } catch (Throwable failure) {
-        throw Libc.unexpected(failure);
       } finally {
         calls.closeDescriptor(fd);
       }
@@ -117,12 +109,8 @@ public final class ProjectQuota {
   }
 
   private static int ioctl(Arena arena, int fd, long request, MemorySegment argument) {
-    try {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      int result = (int) IOCTL.invokeExact(errno, fd, request, argument);
-      return result < 0 ? Libc.errno(errno) : 0;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
-    }
+    MemorySegment errno = LibcFunction.errnoSegment(arena);
+    int result = (int) IOCTL.call(errno, fd, request, argument.address());
+    return result < 0 ? LibcFunction.errno(errno) : 0;
   }
 }

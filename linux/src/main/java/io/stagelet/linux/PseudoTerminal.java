@@ -1,10 +1,8 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
 /**
@@ -30,9 +28,7 @@ public record PseudoTerminal(int master, Path device) {
 
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
-  private static final MethodHandle IOCTL =
-      Libc.function(
-          "ioctl", FunctionDescriptor.of(INT, INT, ValueLayout.JAVA_LONG, ValueLayout.ADDRESS), 2);
+  private static final LibcFunction IOCTL = LibcFunction.of("ioctl");
 
   /**
    * A new one that passes every byte on as it is, both ways, and echoes none: for a program that
@@ -77,16 +73,14 @@ public record PseudoTerminal(int master, Path device) {
   private static void ioctl(
       Arena arena, int fd, long request, MemorySegment argument, String name) {
     try {
-      MemorySegment errno = Libc.errnoSegment(arena);
-      int result = (int) IOCTL.invokeExact(errno, fd, request, argument);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
+      int result = (int) IOCTL.call(errno, fd, request, argument.address());
       if (result < 0) {
         throw new SystemCallException(
-            "ioctl(%s)".formatted(name), "descriptor " + fd, Libc.errno(errno));
+            "ioctl(%s)".formatted(name), "descriptor " + fd, LibcFunction.errno(errno));
       }
     } catch (StageletException failure) {
       throw failure;
-    } catch (Throwable failure) {
-      throw Libc.unexpected(failure);
     }
   }
 }

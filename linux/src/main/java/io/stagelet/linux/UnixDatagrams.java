@@ -1,11 +1,9 @@
 package io.stagelet.linux;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -74,16 +72,11 @@ public final class UnixDatagrams implements AutoCloseable {
   private static final long CONTROL_LENGTH = offset("controllen");
   private static final long FLAGS = offset("flags");
 
-  private static final MethodHandle SOCKET =
-      Libc.function("socket", FunctionDescriptor.of(INT, INT, INT, INT));
-  private static final MethodHandle BIND =
-      Libc.function("bind", FunctionDescriptor.of(INT, INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle SENDMSG =
-      Libc.function("sendmsg", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle RECVMSG =
-      Libc.function("recvmsg", FunctionDescriptor.of(LONG, INT, ValueLayout.ADDRESS, INT));
-  private static final MethodHandle POLL =
-      Libc.function("poll", FunctionDescriptor.of(INT, ValueLayout.ADDRESS, LONG, INT));
+  private static final LibcFunction SOCKET = LibcFunction.of("socket");
+  private static final LibcFunction BIND = LibcFunction.of("bind");
+  private static final LibcFunction SENDMSG = LibcFunction.of("sendmsg");
+  private static final LibcFunction RECVMSG = LibcFunction.of("recvmsg");
+  private static final LibcFunction POLL = LibcFunction.of("poll");
 
   private final int socket;
   private final String address;
@@ -109,17 +102,12 @@ public final class UnixDatagrams implements AutoCloseable {
     try (CleanupStack undo = new CleanupStack();
         Arena arena = Arena.ofConfined()) {
       undo.push("close the socket for " + address, () -> Descriptors.close(socket));
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       MemorySegment name = name(arena, address);
       check(
-          (int) BIND.invokeExact(errno, socket, name, (int) name.byteSize()),
-          errno,
-          "bind",
-          address);
+          (int) BIND.call(errno, socket, name.address(), name.byteSize()), errno, "bind", address);
       undo.keep();
       return new UnixDatagrams(socket, address);
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -155,16 +143,14 @@ public final class UnixDatagrams implements AutoCloseable {
         message.set(ValueLayout.ADDRESS, CONTROL, control);
         message.set(LONG, CONTROL_LENGTH, control.byteSize());
       }
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       long sent = -1;
       while (sent < 0) {
-        sent = (long) SENDMSG.invokeExact(errno, openSocket(), message, MSG_NOSIGNAL);
-        if (sent < 0 && Libc.errno(errno) != Errno.EINTR) {
-          throw new SystemCallException("sendmsg", address, Libc.errno(errno));
+        sent = SENDMSG.call(errno, openSocket(), message.address(), MSG_NOSIGNAL);
+        if (sent < 0 && LibcFunction.errno(errno) != Errno.EINTR) {
+          throw new SystemCallException("sendmsg", address, LibcFunction.errno(errno));
         }
       }
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -184,11 +170,11 @@ public final class UnixDatagrams implements AutoCloseable {
       MemorySegment control = arena.allocate(controlSpace(MOST_DESCRIPTORS), 8);
       message.set(ValueLayout.ADDRESS, CONTROL, control);
       message.set(LONG, CONTROL_LENGTH, control.byteSize());
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       long count =
-          (long) RECVMSG.invokeExact(errno, openSocket(), message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+          RECVMSG.call(errno, openSocket(), message.address(), MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
       if (count < 0) {
-        throw new SystemCallException("recvmsg", address, Libc.errno(errno));
+        throw new SystemCallException("recvmsg", address, LibcFunction.errno(errno));
       }
       List<Integer> descriptors =
           descriptors(control.asSlice(0, message.get(LONG, CONTROL_LENGTH)));
@@ -199,8 +185,6 @@ public final class UnixDatagrams implements AutoCloseable {
             "a datagram at %s was too large to be received whole".formatted(address));
       }
       return new Received(bytes.asSlice(0, count).toArray(ValueLayout.JAVA_BYTE), descriptors);
-    } catch (Throwable failure) {
-      throw passOn(failure);
     }
   }
 
@@ -220,15 +204,15 @@ public final class UnixDatagrams implements AutoCloseable {
     return socket;
   }
 
-  private void awaitInput(Arena arena, Duration patience) throws Throwable {
+  private void awaitInput(Arena arena, Duration patience) {
     MemorySegment poll = arena.allocate(8, 4);
     poll.set(INT, 0, openSocket());
     poll.set(SHORT, 4, POLLIN);
-    MemorySegment errno = Libc.errnoSegment(arena);
+    MemorySegment errno = LibcFunction.errnoSegment(arena);
     int milliseconds = (int) Math.min(Integer.MAX_VALUE, patience.toMillis());
-    int ready = (int) POLL.invokeExact(errno, poll, 1L, milliseconds);
+    int ready = (int) POLL.call(errno, poll.address(), 1, milliseconds);
     if (ready < 0) {
-      throw new SystemCallException("poll", address, Libc.errno(errno));
+      throw new SystemCallException("poll", address, LibcFunction.errno(errno));
     }
     if (ready == 0) {
       throw new StageletException(
@@ -294,14 +278,9 @@ public final class UnixDatagrams implements AutoCloseable {
 
   private static int newSocket() {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment errno = Libc.errnoSegment(arena);
+      MemorySegment errno = LibcFunction.errnoSegment(arena);
       return check(
-          (int) SOCKET.invokeExact(errno, AF_UNIX, SOCK_DGRAM_CLOEXEC, 0),
-          errno,
-          "socket",
-          "AF_UNIX");
-    } catch (Throwable failure) {
-      throw passOn(failure);
+          (int) SOCKET.call(errno, AF_UNIX, SOCK_DGRAM_CLOEXEC, 0), errno, "socket", "AF_UNIX");
     }
   }
 
@@ -311,15 +290,8 @@ public final class UnixDatagrams implements AutoCloseable {
 
   private static int check(int result, MemorySegment errno, String call, String subject) {
     if (result < 0) {
-      throw new SystemCallException(call, subject, Libc.errno(errno));
+      throw new SystemCallException(call, subject, LibcFunction.errno(errno));
     }
     return result;
-  }
-
-  private static RuntimeException passOn(Throwable failure) {
-    if (failure instanceof RuntimeException known) {
-      return known;
-    }
-    throw Libc.unexpected(failure);
   }
 }

@@ -9,9 +9,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A blob's bytes from a registry, resumed where a connection breaks or falls silent; when no byte
- * came in several attempts in a row, resumed at the next place that has the repository, and failed
- * when there is none. For one thread.
+ * A blob's bytes from a registry, or some of them, resumed where a connection breaks or falls
+ * silent; when no byte came in several attempts in a row, resumed at the next place that has the
+ * repository, and failed when there is none. For one thread.
  */
 final class BlobStream implements ImageSource.PackedLayer {
   private final MirroredRepository repository;
@@ -19,12 +19,22 @@ final class BlobStream implements ImageSource.PackedLayer {
   private final List<StageletException> given = new ArrayList<>();
   private @Nullable BodyReader body;
   private @Nullable ByteBuffer buffer;
+  private final long end;
   private long position;
   private int failures;
+  private boolean ranges;
 
+  /** All of the blob. */
   BlobStream(MirroredRepository repository, BlobDescriptor blob) {
+    this(repository, blob, 0, blob.size());
+  }
+
+  /** Its bytes from {@code start} to {@code end} (exclusive). */
+  BlobStream(MirroredRepository repository, BlobDescriptor blob, long start, long end) {
     this.repository = repository;
     this.blob = blob;
+    this.position = start;
+    this.end = end;
   }
 
   @Override
@@ -34,17 +44,19 @@ final class BlobStream implements ImageSource.PackedLayer {
 
   @Override
   public int read(byte[] target) throws InterruptedException {
-    while (position < blob.size()) {
+    while (position < end) {
       try {
         int count = readSome(target);
         if (count > 0) {
           position += count;
           failures = 0;
+          repository.transfers().counters().received(count);
           return count;
         }
         throw new IOException("the connection was closed early");
       } catch (IOException broken) {
         close();
+        repository.transfers().counters().interrupted(broken);
         failures++;
         if (failures < place().attempts()) {
           Thread.sleep(place().pause(failures));
@@ -80,32 +92,55 @@ final class BlobStream implements ImageSource.PackedLayer {
     failures = 0;
   }
 
+  /** Whether the registry has said that it serves ranges. */
+  boolean ranges() {
+    return ranges;
+  }
+
+  /** Waits for something, and takes what else is there already. */
   private int readSome(byte[] target) throws IOException, InterruptedException {
     if (body == null) {
       open();
     }
-    ByteBuffer from = buffer;
-    if (from == null || !from.hasRemaining()) {
-      from = java.util.Objects.requireNonNull(body).next(place().silence());
-      buffer = from;
-      if (from == null) {
-        return -1;
+    BodyReader from = java.util.Objects.requireNonNull(body);
+    int count = 0;
+    while (count < target.length && position + count < end) {
+      ByteBuffer next = buffer;
+      if (next == null || !next.hasRemaining()) {
+        if (count > 0 && !from.ready()) {
+          break;
+        }
+        next = from.next(place().silence());
+        buffer = next;
+        if (next == null) {
+          return count == 0 ? -1 : count;
+        }
       }
+      if (next.remaining() > end - position - count) {
+        throw new StageletException(
+            ErrorCode.DATA_LOSS,
+            end == blob.size()
+                ? "blob %s of %s is longer than the %d bytes that its manifest says"
+                    .formatted(blob.digest(), place(), blob.size())
+                : "%s sends more of blob %s than the range that was asked for"
+                    .formatted(place(), blob.digest()));
+      }
+      int part = Math.min(next.remaining(), target.length - count);
+      next.get(target, count, part);
+      count += part;
     }
-    if (from.remaining() > blob.size() - position) {
-      throw new StageletException(
-          ErrorCode.DATA_LOSS,
-          "blob %s of %s is longer than the %d bytes that its manifest says"
-              .formatted(blob.digest(), place(), blob.size()));
-    }
-    int count = Math.min(from.remaining(), target.length);
-    from.get(target, 0, count);
     return count;
   }
 
   private void open() throws IOException, InterruptedException {
     RemoteRepository.BlobBody opened = opened();
     body = opened.body();
+    ranges = opened.ranges();
+    if (end < blob.size() && opened.start() < position) {
+      // it would be all of the blob, again and again
+      throw new StageletException(
+          ErrorCode.UNIMPLEMENTED, place() + " serves no ranges, though it said so");
+    }
     // a server without ranges sends all of it again
     for (long skip = position - opened.start(); skip > 0; ) {
       ByteBuffer next = body.next(place().silence());
@@ -122,7 +157,9 @@ final class BlobStream implements ImageSource.PackedLayer {
   private RemoteRepository.BlobBody opened() throws InterruptedException {
     while (true) {
       try {
-        return place().open(blob.digest(), position);
+        return end == blob.size()
+            ? place().open(blob.digest(), position)
+            : place().open(blob.digest(), position, end);
       } catch (StageletException refused) {
         elsewhere(refused);
       }

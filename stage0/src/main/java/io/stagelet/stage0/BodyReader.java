@@ -25,6 +25,18 @@ final class BodyReader implements HttpResponse.BodySubscriber<BodyReader>, AutoC
   /** How many of the client's buffers (16 KiB each) may wait. */
   private static final int WAITING = 32;
 
+  /** More are asked for when so many have been taken: asking wakes the client's thread. */
+  private static final int AT_ONCE = WAITING / 2;
+
+  /** Nothing came for too long. */
+  static final class SilenceException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    SilenceException(String message) {
+      super(message);
+    }
+  }
+
   private sealed interface Item {
     record Data(List<ByteBuffer> buffers) implements Item {}
 
@@ -36,6 +48,7 @@ final class BodyReader implements HttpResponse.BodySubscriber<BodyReader>, AutoC
   private final LinkedBlockingQueue<Item> items = new LinkedBlockingQueue<>();
   private final CompletableFuture<Flow.Subscription> subscribed = new CompletableFuture<>();
   private final Queue<ByteBuffer> taken = new ArrayDeque<>();
+  private int unasked;
   private boolean ended;
 
   @Override
@@ -73,7 +86,7 @@ final class BodyReader implements HttpResponse.BodySubscriber<BodyReader>, AutoC
    * @throws IOException when the connection broke, or nothing came for {@code silence}
    */
   @Nullable ByteBuffer next(Duration silence) throws IOException, InterruptedException {
-    while (!ended) {
+    while (!ended || !taken.isEmpty()) {
       ByteBuffer buffer = taken.poll();
       if (buffer != null) {
         if (buffer.hasRemaining()) {
@@ -81,14 +94,21 @@ final class BodyReader implements HttpResponse.BodySubscriber<BodyReader>, AutoC
         }
         continue;
       }
-      Item item = items.poll(silence.toMillis(), TimeUnit.MILLISECONDS);
+      Item item = items.poll();
+      if (item == null) {
+        item = items.poll(silence.toMillis(), TimeUnit.MILLISECONDS);
+      }
       switch (item) {
         case null ->
-            throw new IOException(
+            throw new SilenceException(
                 "the registry sent nothing for %d s".formatted(silence.toSeconds()));
         case Item.Data(List<ByteBuffer> buffers) -> {
           taken.addAll(buffers);
-          subscribed.join().request(1);
+          unasked++;
+          if (unasked == AT_ONCE) {
+            unasked = 0;
+            subscribed.join().request(AT_ONCE);
+          }
         }
         case Item.End() -> ended = true;
         case Item.Failure(Throwable cause) ->
@@ -98,6 +118,11 @@ final class BodyReader implements HttpResponse.BodySubscriber<BodyReader>, AutoC
       }
     }
     return null;
+  }
+
+  /** Whether bytes can be had without waiting. */
+  boolean ready() {
+    return !taken.isEmpty() || items.peek() instanceof Item.Data;
   }
 
   /** All of the body, or its first {@code limit} bytes. */

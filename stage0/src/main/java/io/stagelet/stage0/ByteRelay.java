@@ -32,20 +32,23 @@ final class ByteRelay {
   // one more for the end
   private final BlockingQueue<Piece> full = new ArrayBlockingQueue<>(PIECES + 1);
   private volatile boolean abandoned;
-
-  ByteRelay() {
-    for (int i = 0; i < PIECES; i++) {
-      empty.add(new byte[PIECE]);
-    }
-  }
+  private int made;
 
   /**
-   * An empty buffer; waits until the reader is done with one.
+   * An empty buffer; waits until the reader is done with one. For one writing thread.
    *
    * @throws IOException when the reader has gone
    */
   byte[] buffer() throws IOException, InterruptedException {
-    byte[] buffer = empty.take();
+    byte[] buffer = empty.poll();
+    if (buffer == null && made < PIECES) {
+      // only as many as are needed: most layers are small
+      made++;
+      buffer = new byte[PIECE];
+    }
+    if (buffer == null) {
+      buffer = empty.take();
+    }
     if (abandoned) {
       // for whoever asks again
       empty.add(buffer);

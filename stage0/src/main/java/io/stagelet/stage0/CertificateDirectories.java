@@ -2,8 +2,8 @@ package io.stagelet.stage0;
 
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,7 +18,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.Stream;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
@@ -27,7 +26,6 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedTrustManager;
-import javax.net.ssl.X509TrustManager;
 
 /**
  * Certificates of registries ({@code containers-certs.d(5)}): in a directory named {@code
@@ -109,16 +107,31 @@ final class CertificateDirectories {
     return List.of();
   }
 
-  private static X509TrustManager trust(List<Path> files)
+  /** Read when a server first shows its certificate: a registry without TLS never needs them. */
+  private static X509ExtendedTrustManager trust(List<Path> files)
+      throws GeneralSecurityException, IOException {
+    List<Path> own = files.stream().filter(file -> file.toString().endsWith(".crt")).toList();
+    if (own.isEmpty()) {
+      return new DeferredTrust(() -> authorities(List.of()));
+    }
+    return authorities(own);
+  }
+
+  /**
+   * The machine's own authorities, or Java's where it has none, and those of {@code more} files.
+   */
+  private static X509ExtendedTrustManager authorities(List<Path> more)
       throws GeneralSecurityException, IOException {
     KeyStore authorities = emptyStore();
-    for (X509Certificate known : trustManager(null).getAcceptedIssuers()) {
-      authorities.setCertificateEntry("java" + authorities.size(), known);
+    List<Path> files =
+        new ArrayList<>(BUNDLES.stream().filter(Files::isReadable).limit(1).toList());
+    if (files.isEmpty()) {
+      for (X509Certificate known : trustManager(null).getAcceptedIssuers()) {
+        authorities.setCertificateEntry("java" + authorities.size(), known);
+      }
     }
-    Optional<Path> bundle = BUNDLES.stream().filter(Files::isReadable).findFirst();
-    List<Path> more = new ArrayList<>(bundle.stream().toList());
-    files.stream().filter(file -> file.toString().endsWith(".crt")).forEach(more::add);
-    for (Path file : more) {
+    files.addAll(more);
+    for (Path file : files) {
       for (Certificate certificate : certificates(file)) {
         authorities.setCertificateEntry(file + "#" + authorities.size(), certificate);
       }
@@ -126,14 +139,14 @@ final class CertificateDirectories {
     return trustManager(authorities);
   }
 
-  private static X509TrustManager trustManager(
+  private static X509ExtendedTrustManager trustManager(
       @org.jspecify.annotations.Nullable KeyStore authorities) throws GeneralSecurityException {
     TrustManagerFactory factory =
         TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
     factory.init(authorities);
     return Arrays.stream(factory.getTrustManagers())
-        .filter(X509TrustManager.class::isInstance)
-        .map(X509TrustManager.class::cast)
+        .filter(X509ExtendedTrustManager.class::isInstance)
+        .map(X509ExtendedTrustManager.class::cast)
         .findFirst()
         .orElseThrow();
   }
@@ -162,9 +175,9 @@ final class CertificateDirectories {
 
   private static Collection<? extends Certificate> certificates(Path file)
       throws GeneralSecurityException, IOException {
-    try (InputStream stream = Files.newInputStream(file)) {
-      return CertificateFactory.getInstance("X.509").generateCertificates(stream);
-    }
+    // the JDK reads such a stream byte by byte, and a bundle has 200,000
+    return CertificateFactory.getInstance("X.509")
+        .generateCertificates(new ByteArrayInputStream(Files.readAllBytes(file)));
   }
 
   private static KeyStore emptyStore() throws GeneralSecurityException, IOException {

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,19 +24,19 @@ public final class ConfiguredRegistries implements RegistryEndpoints {
 
   private final RegistryFiles files;
   private final CertificateDirectories certificates;
-  private final Set<String> insecureHosts;
+  private final Supplier<Set<String>> insecureHosts;
   private @Nullable Loaded loaded;
 
   /**
    * Registries of these files.
    *
    * @param insecureHosts {@code host} or {@code host:port} that are insecure, whatever the files
-   *     say
+   *     say; asked for at each use
    */
-  public ConfiguredRegistries(RegistryFiles files, Set<String> insecureHosts) {
+  public ConfiguredRegistries(RegistryFiles files, Supplier<Set<String>> insecureHosts) {
     this.files = files;
     this.certificates = new CertificateDirectories(files.certificates());
-    this.insecureHosts = Set.copyOf(insecureHosts);
+    this.insecureHosts = insecureHosts;
   }
 
   @Override
@@ -46,7 +47,7 @@ public final class ConfiguredRegistries implements RegistryEndpoints {
       endpoints.addAll(
           RegistryEndpoints.at(
               source.name(),
-              source.insecure() || RegistryEndpoints.isIn(insecureHosts, domain),
+              source.insecure() || RegistryEndpoints.isIn(insecureHosts.get(), domain),
               source.mirror(),
               certificates::has));
     }

@@ -57,11 +57,15 @@ public final class CredentialFiles implements CredentialSource {
     try {
       root = Json.object(Files.readAllBytes(file), file.toString());
     } catch (IOException failure) {
-      LOG.warn("Credentials in {} are not used: {}", file, StageletException.reason(failure));
+      ImageEvent.CREDENTIALS_UNUSED
+          .on(LOG)
+          .log("credentials in {} are not used: {}", file, StageletException.reason(failure));
       return Optional.empty();
     } catch (StageletException damaged) {
       // a broken file must not stop the pulls that need no credentials
-      LOG.warn("Credentials are not used: {}", damaged.getMessage());
+      ImageEvent.CREDENTIALS_UNUSED
+          .on(LOG)
+          .log("credentials are not used: {}", damaged.getMessage());
       return Optional.empty();
     }
     List<String> keys = keys(name);
@@ -129,7 +133,9 @@ public final class CredentialFiles implements CredentialSource {
       try {
         return Optional.of(Credentials.basic(auth));
       } catch (StageletException unreadable) {
-        LOG.warn("{}: {} has {}", file, key, unreadable.getMessage());
+        ImageEvent.CREDENTIALS_UNUSED
+            .on(LOG)
+            .log("{}: {} has {}", file, key, unreadable.getMessage());
         return Optional.empty();
       }
     }
@@ -142,7 +148,7 @@ public final class CredentialFiles implements CredentialSource {
   /** Asks {@code docker-credential-NAME}; empty where it knows nothing. */
   private static Optional<Credentials> helped(String helper, String key) {
     if (!HELPER.matcher(helper).matches()) {
-      LOG.warn("\"{}\" is no credential helper's name", helper);
+      ImageEvent.CREDENTIALS_UNUSED.on(LOG).log("\"{}\" is no credential helper's name", helper);
       return Optional.empty();
     }
     String program = "docker-credential-" + helper;
@@ -159,12 +165,16 @@ public final class CredentialFiles implements CredentialSource {
       if (failure.code() == ErrorCode.CANCELLED) {
         throw failure;
       }
-      LOG.warn("No credentials for {}: {}", server, failure.getMessage());
+      ImageEvent.CREDENTIALS_UNUSED
+          .on(LOG)
+          .log("no credentials for {}: {}", server, failure.getMessage());
       return Optional.empty();
     }
     if (outcome.exitCode() != 0) {
       if (!outcome.complaint().contains("credentials not found")) {
-        LOG.warn("{} has no credentials for {}: {}", program, server, outcome.complaint());
+        ImageEvent.CREDENTIALS_UNUSED
+            .on(LOG)
+            .log("{} has no credentials for {}: {}", program, server, outcome.complaint());
       }
       return Optional.empty();
     }
@@ -177,7 +187,9 @@ public final class CredentialFiles implements CredentialSource {
               ? new Credentials.IdentityToken(secret)
               : new Credentials.Basic(user, secret));
     } catch (StageletException unreadable) {
-      LOG.warn("No credentials for {}: {}", server, unreadable.getMessage());
+      ImageEvent.CREDENTIALS_UNUSED
+          .on(LOG)
+          .log("no credentials for {}: {}", server, unreadable.getMessage());
       return Optional.empty();
     }
   }

@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
@@ -37,7 +38,7 @@ final class ImagePull {
     void unpin(List<Digest> diffIds);
 
     /** Makes the layer be here; waits where another pull is just getting it. */
-    void getLayer(ImageSource source, BlobDescriptor blob, Digest diffId, PullListener listener)
+    void getLayer(ImageSource source, ImagePart part, PullListener listener)
         throws InterruptedException;
 
     /** Makes the image be here, under the names that it was asked for by. */
@@ -115,7 +116,7 @@ final class ImagePull {
       BooleanSupplier mayFinish,
       Check check)
       throws InterruptedException {
-    Map<Digest, byte[]> blobs = new LinkedHashMap<>();
+    SequencedMap<Digest, byte[]> blobs = new LinkedHashMap<>();
     ImageManifest manifest =
         stage(
             "reading the manifest of " + reference, () -> choose(source, found, reference, blobs));
@@ -123,10 +124,14 @@ final class ImagePull {
       throw new IllegalStateException("a check fails with an exception");
     }
     ImageRecords.ImageRecord record =
-        stage(
-            "reading the configuration of " + reference,
-            () -> configuration(source, manifest, blobs));
+        manifest.artifact()
+            ? artifact(blobs)
+            : stage(
+                "reading the configuration of " + reference,
+                () -> configuration(source, manifest, blobs));
     List<Digest> diffIds = record.diffIds();
+    List<ImagePart> parts =
+        manifest.artifact() ? ArtifactFiles.of(manifest) : ImagePart.of(manifest, diffIds);
     listener.on(
         new PullEvent.Resolved(
             record.id(),
@@ -134,7 +139,7 @@ final class ImagePull {
             manifest.layers().stream().mapToLong(BlobDescriptor::size).sum()));
     store.pin(diffIds);
     try {
-      layers(source, manifest, diffIds, reference, listener);
+      layers(source, parts, reference, listener);
       if (!mayFinish.getAsBoolean()) {
         throw new InterruptedException("nobody waits for the image any more");
       }
@@ -192,6 +197,17 @@ final class ImagePull {
             .formatted(reference, platform, String.join(", ", others)));
   }
 
+  /** The record of an artifact, whose manifest was read last. */
+  private static ImageRecords.ImageRecord artifact(SequencedMap<Digest, byte[]> blobs) {
+    Map.Entry<Digest, byte[]> manifest = blobs.lastEntry();
+    return ImageRecords.record(
+        new ImageId(manifest.getKey()),
+        manifest.getValue(),
+        List.of(),
+        List.of(),
+        Set.copyOf(blobs.keySet()));
+  }
+
   private ImageRecords.ImageRecord configuration(
       ImageSource source, ImageManifest manifest, Map<Digest, byte[]> blobs)
       throws InterruptedException {
@@ -205,7 +221,7 @@ final class ImagePull {
     if (record.diffIds().size() != manifest.layers().size()) {
       throw new StageletException(
           record.diffIds().isEmpty() ? ErrorCode.INVALID_ARGUMENT : ErrorCode.DATA_LOSS,
-          "the configuration (%s) tells of %d layers and the manifest of %d; it is not a container image"
+          "the configuration (%s) tells of %d layers and the manifest of %d; it is damaged"
               .formatted(
                   descriptor.mediaType(), record.diffIds().size(), manifest.layers().size()));
     }
@@ -219,23 +235,18 @@ final class ImagePull {
   }
 
   private void layers(
-      ImageSource source,
-      ImageManifest manifest,
-      List<Digest> diffIds,
-      ImageReference reference,
-      PullListener listener)
+      ImageSource source, List<ImagePart> parts, ImageReference reference, PullListener listener)
       throws InterruptedException {
     // the largest first: they take longest, and the small ones fill the gaps
     List<Integer> order =
-        IntStream.range(0, diffIds.size())
+        IntStream.range(0, parts.size())
             .boxed()
-            .sorted(
-                Comparator.comparingLong((Integer i) -> manifest.layers().get(i).size()).reversed())
+            .sorted(Comparator.comparingLong((Integer i) -> parts.get(i).blob().size()).reversed())
             .toList();
     List<Integer> missing = new ArrayList<>();
     for (int index : order) {
-      if (store.hasLayer(diffIds.get(index))) {
-        listener.on(new PullEvent.LayerPresent(manifest.layers().get(index).digest()));
+      if (store.hasLayer(parts.get(index).diffId())) {
+        listener.on(new PullEvent.LayerPresent(parts.get(index).blob().digest()));
       } else {
         missing.add(index);
       }
@@ -250,10 +261,9 @@ final class ImagePull {
               slots.acquire();
               try {
                 stage(
-                    "pulling layer %d of %d of %s".formatted(index + 1, diffIds.size(), reference),
+                    "pulling layer %d of %d of %s".formatted(index + 1, parts.size(), reference),
                     () -> {
-                      store.getLayer(
-                          source, manifest.layers().get(index), diffIds.get(index), listener);
+                      store.getLayer(source, parts.get(index), listener);
                       return index;
                     });
               } finally {

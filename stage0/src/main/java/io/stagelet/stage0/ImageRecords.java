@@ -132,7 +132,12 @@ final class ImageRecords {
               Json.texts(json, "blobs").stream().map(Digest::parse).collect(Collectors.toSet()));
       records.put(record.id(), record);
     } catch (StageletException damaged) {
-      LOG.warn("Image record {} is left out: {}", file, StageletException.reason(damaged));
+      ImageEvent.STORE_DAMAGED
+          .on(LOG)
+          .log(
+              "image record {} is damaged and is removed: {}",
+              file,
+              StageletException.reason(damaged));
       found.add("image record %s: %s".formatted(file.getFileName(), damaged.getMessage()));
       Files.delete(file);
     }
@@ -147,12 +152,20 @@ final class ImageRecords {
     }
   }
 
-  /** The record of an image whose configuration is {@code document}. */
+  /**
+   * The record of an image whose configuration is {@code document}, or of an artifact whose
+   * manifest it is: the configuration of an artifact is often the same empty document, and names
+   * nothing.
+   */
   static ImageRecord record(
       ImageId id, byte[] document, List<String> tags, List<String> digests, Set<Digest> blobs) {
     JsonNode json = Json.object(document, "configuration " + id);
     List<Digest> diffIds =
-        Json.texts(json.path("rootfs"), "diff_ids").stream().map(Digest::parse).toList();
+        json.has("layers")
+            ? ArtifactFiles.of(ImageManifest.of(json, "artifact " + id)).stream()
+                .map(ImagePart::diffId)
+                .toList()
+            : Json.texts(json.path("rootfs"), "diff_ids").stream().map(Digest::parse).toList();
     return new ImageRecord(
         id, tags, digests, blobs, ImageConfig.of(json), diffIds, document.length);
   }
@@ -178,7 +191,7 @@ final class ImageRecords {
       digest.verify(bytes, file.toString());
       return Optional.of(bytes);
     } catch (StageletException damaged) {
-      LOG.warn("{}", damaged.getMessage());
+      ImageEvent.STORE_DAMAGED.on(LOG).log("{}", damaged.getMessage());
       return Optional.empty();
     } catch (IOException failure) {
       throw failed("read", file, failure);

@@ -46,6 +46,7 @@ public final class ImageService implements AutoCloseable {
   private final Path directory;
   private final Clock clock;
   private final ImageSettings settings;
+  private volatile List<String> pinnedNames; // the settings', until a reload
   private final StoreSessions sessions;
   private final Registries registries;
   private final RegistryClient registry;
@@ -53,6 +54,7 @@ public final class ImageService implements AutoCloseable {
   private final LayerUnpacker unpacker;
   private final LayerFetch layerFetch;
   private final RootFilesystems rootFilesystems;
+  private final PullCounters counters = new PullCounters();
 
   // guarded by this, as are the records' and references' own states
   private final LayerStore layers;
@@ -71,6 +73,7 @@ public final class ImageService implements AutoCloseable {
     this.directory = directory.toAbsolutePath();
     this.clock = clock;
     this.settings = settings;
+    this.pinnedNames = settings.pinned();
     makeStore(this.directory);
     this.sessions = new StoreSessions(this.directory);
     boolean opened = false;
@@ -91,14 +94,19 @@ public final class ImageService implements AutoCloseable {
       }
     }
     this.registries = registries;
-    this.registry = new RegistryClient(settings.registry(), registries, clock);
+    this.registry = new RegistryClient(settings.registry(), registries, clock, counters);
     this.pull =
         new ImagePull(
             registry, new PullStore(), settings.platform(), settings.registry().parallelLayers());
     this.unpacker = new LayerUnpacker(settings.limits());
-    this.layerFetch = new LayerFetch(unpacker);
+    this.layerFetch = new LayerFetch(unpacker, settings.limits());
     this.rootFilesystems = new RootFilesystems(this.directory, this);
     this.rootFilesystems.removeStaged();
+  }
+
+  /** From now on images of these names are not collected ({@link ImageSettings#pinned}). */
+  public void pin(List<String> names) {
+    pinnedNames = List.copyOf(names);
   }
 
   /**
@@ -125,7 +133,7 @@ public final class ImageService implements AutoCloseable {
       if (there != null && there.join(listener)) {
         joined = there;
       } else {
-        RunningPull begun = new RunningPull(reference.canonical());
+        RunningPull begun = new RunningPull(reference.canonical(), settings.carried());
         boolean _ = begun.join(listener);
         running.put(key, begun);
         begun.start(
@@ -206,6 +214,12 @@ public final class ImageService implements AutoCloseable {
               .orElseThrow(() ->
                   new StageletException(
                       ErrorCode.NOT_FOUND, "image %s is not here any more".formatted(image.id())));
+      if (Json.object(config, image.id().toString()).has("layers")) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "%s %s is an artifact, no image that could be run; it is not exported"
+                .formatted(image.id(), image.tags()));
+      }
       ImageExport export = new ImageExport(temporary.resolve("diff"));
       export.add(image, config, image.diffIds().stream().map(layers::files).toList(), docker);
       export.write(target);
@@ -276,8 +290,9 @@ public final class ImageService implements AutoCloseable {
       PullListener listener,
       BooleanSupplier mayFinish)
       throws InterruptedException {
-    LOG.info("Pulling {}", reference);
+    ImageEvent.PULL_BEGUN.on(LOG).log("pulling image {}", reference);
     long start = System.nanoTime();
+    counters.begun();
     try {
       PullLog log = new PullLog(reference, System::nanoTime);
       Image image =
@@ -289,15 +304,27 @@ public final class ImageService implements AutoCloseable {
                 listener.on(event);
               },
               mayFinish);
-      LOG.info(
-          "Pulled {} ({}) in {} ms",
-          reference,
-          image.id(),
-          Duration.ofNanos(System.nanoTime() - start).toMillis());
+      ImageEvent.PULLED
+          .on(LOG)
+          .log(
+              "image {} is pulled, after {} ms ({})",
+              reference,
+              Duration.ofNanos(System.nanoTime() - start).toMillis(),
+              image.id());
+      counters.pulled();
       return image;
     } catch (StageletException failure) {
-      LOG.warn("Pull of {} failed: {}", reference, failure.getMessage());
+      counters.failed(failure.code());
+      ImageEvent.PULL_FAILED
+          .on(LOG)
+          .log("image {} could not be pulled: {}", reference, failure.getMessage());
       throw failure;
+    } catch (InterruptedException cancelled) {
+      counters.failed(ErrorCode.CANCELLED);
+      LOG.info("Pull of {} ends: nobody waits for it any more", reference);
+      throw cancelled;
+    } finally {
+      counters.ended();
     }
   }
 
@@ -373,7 +400,9 @@ public final class ImageService implements AutoCloseable {
             findRecord(referenceOrId)
                 .map(found -> {
                   records.remove(found.id());
-                  LOG.info("Removed {} {}", found.id(), found.tags());
+                  ImageEvent.IMAGE_REMOVED
+                      .on(LOG)
+                      .log("image {} {} is removed", found.id(), found.tags());
                   return takeUnused();
                 }));
     garbage.ifPresent(layers::delete);
@@ -454,6 +483,11 @@ public final class ImageService implements AutoCloseable {
       inodes += layer.room().inodes() + INODES_PER_LAYER_BESIDE_ITS_FILES;
     }
     return new ImageFsUsage(directory, bytes, inodes, clock.instant());
+  }
+
+  /** What the pulls of this program have done up to now. */
+  public PullCounters.Figures pulls() {
+    return counters.figures();
   }
 
   /** Root filesystems made of these images. */
@@ -554,7 +588,7 @@ public final class ImageService implements AutoCloseable {
   }
 
   private boolean isPinned(ImageRecords.ImageRecord record) {
-    return settings.pinned().stream()
+    return pinnedNames.stream()
         .map(NamePattern::new)
         .anyMatch(pattern ->
             record.tags().stream().anyMatch(pattern::matches)
@@ -570,7 +604,7 @@ public final class ImageService implements AutoCloseable {
           String what =
               "image %s %s lacks layer %s and is removed; pull it again"
                   .formatted(record.id(), record.tags(), diffId);
-          LOG.warn("{}", what);
+          ImageEvent.STORE_DAMAGED.on(LOG).log("{}", what);
           dropped.add(what);
           records.remove(record.id());
           break;
@@ -653,9 +687,9 @@ public final class ImageService implements AutoCloseable {
     }
 
     @Override
-    public void getLayer(
-        ImageSource source, BlobDescriptor blob, Digest diffId, PullListener listener)
+    public void getLayer(ImageSource source, ImagePart part, PullListener listener)
         throws InterruptedException {
+      Digest diffId = part.diffId();
       while (!hasLayer(diffId)) {
         CompletableFuture<Void> mine = new CompletableFuture<>();
         CompletableFuture<Void> others = arriving.putIfAbsent(diffId, mine);
@@ -665,14 +699,14 @@ public final class ImageService implements AutoCloseable {
         }
         try {
           if (!hasLayer(diffId)) {
-            fetch(source, blob, diffId, listener);
+            fetch(source, part, listener);
           }
         } finally {
           arriving.remove(diffId, mine);
           mine.complete(null);
         }
       }
-      listener.on(new PullEvent.LayerUnpacked(blob.digest()));
+      listener.on(new PullEvent.LayerUnpacked(part.blob().digest()));
     }
 
     /** However it went: the layer is here then, or this pull's to fetch. */
@@ -684,17 +718,17 @@ public final class ImageService implements AutoCloseable {
       }
     }
 
-    private void fetch(
-        ImageSource source, BlobDescriptor blob, Digest diffId, PullListener listener)
+    private void fetch(ImageSource source, ImagePart part, PullListener listener)
         throws InterruptedException {
+      BlobDescriptor blob = part.blob();
+      Digest diffId = part.diffId();
       listener.on(new PullEvent.LayerStarted(blob.digest(), blob.size()));
       Path temporary = layers.newTemporary();
       try {
         LayerUnpacker.Unpacked unpacked =
             layerFetch.fetch(
                 source,
-                blob,
-                diffId,
+                part,
                 temporary.resolve("diff"),
                 received -> listener.on(new PullEvent.LayerProgress(blob.digest(), received)));
         if (!unpacked.refusedXattrs().isEmpty()) {
@@ -704,6 +738,7 @@ public final class ImageService implements AutoCloseable {
               directory,
               unpacked.refusedXattrs());
         }
+        counters.unpacked();
         LayerStore.Layer published = changed(() -> layers.publish(diffId, temporary, unpacked));
         LOG.debug("Layer {} takes {}", published.diffId(), published.room());
       } finally {

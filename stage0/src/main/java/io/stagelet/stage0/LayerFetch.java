@@ -1,13 +1,19 @@
 package io.stagelet.stage0;
 
+import io.stagelet.linux.ConfinedTree;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.FileAttributes;
 import io.stagelet.linux.StageletException;
+import io.stagelet.linux.TreePath;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
+import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,21 +31,67 @@ import org.jspecify.annotations.Nullable;
  * directory is worth nothing.
  */
 final class LayerFetch {
-  private final LayerUnpacker unpacker;
+  private static final int FILE_MODE = 0644;
 
-  LayerFetch(LayerUnpacker unpacker) {
+  private final LayerUnpacker unpacker;
+  private final UnpackLimits limits;
+
+  LayerFetch(LayerUnpacker unpacker, UnpackLimits limits) {
     this.unpacker = unpacker;
+    this.limits = limits;
   }
 
   /**
-   * Fetches {@code blob} into {@code directory}.
+   * Fetches {@code part} into {@code directory}: unpacks an archive, writes a file.
    *
-   * @param diffId the digest that the uncompressed archive must have
    * @param progress hears how many bytes of the blob have come
    * @throws StageletException {@code DATA_LOSS} when a digest is wrong, or what else went wrong
    * @throws InterruptedException when the caller was interrupted; the other threads have ended then
    */
   LayerUnpacker.Unpacked fetch(
+      ImageSource source, ImagePart part, Path directory, LongConsumer progress)
+      throws InterruptedException {
+    return part.file().isPresent()
+        ? file(source, part.blob(), part.file().get(), directory, progress)
+        : archive(source, part.blob(), part.diffId(), directory, progress);
+  }
+
+  private LayerUnpacker.Unpacked file(
+      ImageSource source, BlobDescriptor blob, TreePath path, Path directory, LongConsumer progress)
+      throws InterruptedException {
+    if (blob.size() > limits.bytes()) {
+      throw new StageletException(
+          ErrorCode.RESOURCE_EXHAUSTED,
+          "%s has %d bytes, more than the %d that are allowed"
+              .formatted(path, blob.size(), limits.bytes()));
+    }
+    MessageDigest digest = blob.digest().hasher();
+    CRC32C checksum = new CRC32C();
+    LayerContents contents = new LayerContents();
+    try (ImageSource.PackedLayer stream = source.open(blob);
+        ConfinedTree tree = ConfinedTree.open(directory);
+        ConfinedTree.NewFile file = tree.file(path)) {
+      byte[] buffer = new byte[128 << 10];
+      long position = 0;
+      for (int count = stream.read(buffer); count >= 0; count = stream.read(buffer)) {
+        digest.update(buffer, 0, count);
+        checksum.update(buffer, 0, count);
+        file.write(position, buffer, 0, count);
+        position += count;
+        progress.accept(position);
+      }
+      blob.digest().verify(blob.digest().finish(digest), "the blob");
+      file.finish(position, new FileAttributes(0, 0, FILE_MODE, 0, 0, Map.of()));
+      contents.file(path, position, Optional.of(checksum));
+      tree.finish();
+      return new LayerUnpacker.Unpacked(
+          tree.room(), false, tree.implicitDirectories(), tree.refusedXattrs(), contents);
+    } catch (IOException failed) {
+      throw rethrown(failed);
+    }
+  }
+
+  private LayerUnpacker.Unpacked archive(
       ImageSource source, BlobDescriptor blob, Digest diffId, Path directory, LongConsumer progress)
       throws InterruptedException {
     ByteRelay packed = new ByteRelay();

@@ -104,7 +104,11 @@ final class LayerStore implements AutoCloseable {
           Json.object(Files.readAllBytes(directory.resolve(RECORD)), directory + "/" + RECORD);
       boolean durable = Files.exists(directory.resolve(DURABLE));
       if (!durable && !Json.text(json, "boot").equals(boot)) {
-        LOG.warn("Layer {} was not on the disk when the machine went down; removed", diffId);
+        ImageEvent.STORE_DAMAGED
+            .on(LOG)
+            .log(
+                "layer {} was not on the disk yet when the machine went down; it is removed",
+                diffId);
         ConfinedTree.delete(directory);
         return Optional.empty();
       }
@@ -123,7 +127,12 @@ final class LayerStore implements AutoCloseable {
               json.path("opaqueRoot").booleanValue()));
       return Optional.of(diffId);
     } catch (StageletException | IOException damaged) {
-      LOG.warn("Removing damaged layer {}: {}", directory, StageletException.reason(damaged));
+      ImageEvent.STORE_DAMAGED
+          .on(LOG)
+          .log(
+              "layer {} is damaged and is removed: {}",
+              directory,
+              StageletException.reason(damaged));
       ConfinedTree.delete(directory);
       return Optional.empty();
     }

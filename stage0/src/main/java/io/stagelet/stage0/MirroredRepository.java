@@ -9,10 +9,17 @@ import java.util.List;
 final class MirroredRepository implements ImageSource {
   private final String name;
   private final List<RemoteRepository> places;
+  private final Transfers transfers;
 
-  MirroredRepository(String name, List<RemoteRepository> places) {
+  MirroredRepository(String name, List<RemoteRepository> places, Transfers transfers) {
     this.name = name;
     this.places = List.copyOf(places);
+    this.transfers = transfers;
+  }
+
+  /** What its transfers share with all others. */
+  Transfers transfers() {
+    return transfers;
   }
 
   /** The places, at least one. */
@@ -32,7 +39,7 @@ final class MirroredRepository implements ImageSource {
 
   @Override
   public PackedLayer open(BlobDescriptor blob) {
-    return new BlobStream(this, blob);
+    return new RangedBlob(this, blob);
   }
 
   @FunctionalInterface

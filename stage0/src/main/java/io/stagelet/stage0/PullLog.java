@@ -46,7 +46,9 @@ final class PullLog implements PullListener {
     long last = said.get();
     if (now - last > PAUSE_NANOS && said.compareAndSet(last, now)) {
       long sum = received.values().stream().mapToLong(Long::longValue).sum();
-      LOG.info("Pulling {}: {} of {} MB have come", reference, sum / MEGA, bytes / MEGA);
+      ImageEvent.PULL_MOVES
+          .on(LOG)
+          .log("pulling image {}: {} of {} MB have come", reference, sum / MEGA, bytes / MEGA);
     }
   }
 }

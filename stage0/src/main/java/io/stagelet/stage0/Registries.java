@@ -3,6 +3,7 @@ package io.stagelet.stage0;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /** All that this machine's administrator says about registries. */
 public final class Registries {
@@ -43,6 +44,13 @@ public final class Registries {
    */
   public static Registries of(
       RegistryFiles files, Set<String> insecureHosts, Map<String, String> environment) {
+    Set<String> always = Set.copyOf(insecureHosts);
+    return of(files, () -> always, environment);
+  }
+
+  /** As above, with insecure hosts that may change: they are asked for at each use. */
+  public static Registries of(
+      RegistryFiles files, Supplier<Set<String>> insecureHosts, Map<String, String> environment) {
     return new Registries(
         new ConfiguredRegistries(files, insecureHosts),
         new CredentialFiles(files.credentials()),

@@ -28,15 +28,22 @@ final class RegistryClient implements AutoCloseable {
   private final RegistrySettings settings;
   private final Registries registries;
   private final Clock clock;
+  private final Transfers transfers;
   private final Map<URI, Instant> silent = new ConcurrentHashMap<>();
 
   RegistryClient(RegistrySettings settings, Registries registries, Clock clock) {
+    this(settings, registries, clock, new PullCounters());
+  }
+
+  RegistryClient(
+      RegistrySettings settings, Registries registries, Clock clock, PullCounters counters) {
     this.transport =
         new RegistryTransport(settings, registries.certificates(), registries.proxies());
     this.authorization = new RegistryAuthorization(transport, clock);
     this.settings = settings;
     this.registries = registries;
     this.clock = clock;
+    this.transfers = Transfers.of(settings, counters);
   }
 
   /**
@@ -55,7 +62,8 @@ final class RegistryClient implements AutoCloseable {
         RemoteRepository.Manifest manifest = repository.manifest(reference.inRegistry());
         silent.remove(repository.endpoint().base());
         return new Found(
-            new MirroredRepository(reference.name(), places.subList(i, places.size())), manifest);
+            new MirroredRepository(reference.name(), places.subList(i, places.size()), transfers),
+            manifest);
       } catch (StageletException failure) {
         if (failure.code() == ErrorCode.UNAVAILABLE) {
           silent.put(repository.endpoint().base(), clock.instant().plus(SHUNNED));

@@ -14,6 +14,9 @@ import java.time.Duration;
  * @param parallelLayers how many layers of one image are fetched at a time, at least 1
  * @param mirrorConnectTimeout how long a connection to a mirror may take; the next place is tried
  *     then
+ * @param parallelRanges over how many connections a large layer comes when the registry is what
+ *     takes the time; 1 for one connection always
+ * @param rangeBytes how large each of these ranges is; so many of them are kept in memory
  */
 public record RegistrySettings(
     Duration connectTimeout,
@@ -21,17 +24,20 @@ public record RegistrySettings(
     int attempts,
     Duration firstPause,
     int parallelLayers,
-    Duration mirrorConnectTimeout) {
+    Duration mirrorConnectTimeout,
+    int parallelRanges,
+    int rangeBytes) {
   public RegistrySettings {
-    if (attempts < 1 || parallelLayers < 1) {
+    if (attempts < 1 || parallelLayers < 1 || parallelRanges < 1 || rangeBytes < 1) {
       throw new IllegalArgumentException(
-          "%d attempts, %d parallel layers: at least 1 of each"
-              .formatted(attempts, parallelLayers));
+          "%d attempts, %d parallel layers, %d ranges of %d bytes: at least 1 of each"
+              .formatted(attempts, parallelLayers, parallelRanges, rangeBytes));
     }
   }
 
   /**
-   * What suits most: 10 s to connect (mirrors 3), 30 s of silence, 5 attempts, 4 layers at a time.
+   * What suits most: 10 s to connect (mirrors 3), 30 s of silence, 5 attempts, 4 layers at a time,
+   * 3 ranges of 4 MiB.
    */
   public static RegistrySettings defaults() {
     return new RegistrySettings(
@@ -40,6 +46,21 @@ public record RegistrySettings(
         5,
         Duration.ofMillis(250),
         4,
-        Duration.ofSeconds(3));
+        Duration.ofSeconds(3),
+        3,
+        4 << 20);
+  }
+
+  /** The same with so many layers, and ranges of a layer, at a time. */
+  public RegistrySettings withParallel(int layers, int ranges) {
+    return new RegistrySettings(
+        connectTimeout,
+        stallTimeout,
+        attempts,
+        firstPause,
+        layers,
+        mirrorConnectTimeout,
+        ranges,
+        rangeBytes);
   }
 }

@@ -23,8 +23,12 @@ final class RemoteRepository {
   /** What a registry has under a reference: the document's bytes and its digest. */
   record Manifest(byte[] bytes, Digest digest) {}
 
-  /** A blob's bytes from {@code start} on. */
-  record BlobBody(BodyReader body, long start) {}
+  /**
+   * A blob's bytes from {@code start} on.
+   *
+   * @param ranges whether the server says that it can begin and end anywhere
+   */
+  record BlobBody(BodyReader body, long start, boolean ranges) {}
 
   /** The distribution specification lets registries refuse larger ones. */
   private static final int LARGEST_MANIFEST = 4 << 20;
@@ -84,16 +88,28 @@ final class RemoteRepository {
 
   /** Opens a blob's transfer at {@code start} (bytes), or before it where the server cannot. */
   BlobBody open(Digest blob, long start) throws InterruptedException {
+    return open(blob, start == 0 ? Map.of() : Map.of("range", "bytes=%d-".formatted(start)), start);
+  }
+
+  /** The same up to {@code end} (exclusive), or beyond it where the server cannot. */
+  BlobBody open(Digest blob, long start, long end) throws InterruptedException {
+    return open(blob, Map.of("range", "bytes=%d-%d".formatted(start, end - 1)), start);
+  }
+
+  private BlobBody open(Digest blob, Map<String, String> headers, long start)
+      throws InterruptedException {
     String what = "blob %s of %s".formatted(blob, this);
-    Map<String, String> headers =
-        start == 0 ? Map.of() : Map.of("range", "bytes=%d-".formatted(start));
     return untilItWorks(
         what,
         () -> {
           HttpResponse<BodyReader> response = request("blobs/" + blob, headers);
           return switch (response.statusCode()) {
-            case 200 -> new BlobBody(response.body(), 0);
-            case 206 -> new BlobBody(response.body(), rangeStart(response, start));
+            case 200 ->
+                new BlobBody(
+                    response.body(),
+                    0,
+                    response.headers().allValues("accept-ranges").contains("bytes"));
+            case 206 -> new BlobBody(response.body(), rangeStart(response, start), true);
             default -> throw refused(what, response);
           };
         });

@@ -91,7 +91,9 @@ final class RootReferences {
         return;
       }
     } catch (StageletException damaged) {
-      LOG.warn("{} is dropped: {}", file, StageletException.reason(damaged));
+      ImageEvent.STORE_DAMAGED
+          .on(LOG)
+          .log("{} is damaged and is removed: {}", file, StageletException.reason(damaged));
     }
     Files.delete(file);
   }

@@ -7,6 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +28,7 @@ final class RunningPull {
   }
 
   private final String name;
+  private final UnaryOperator<Runnable> carried;
   private final CompletableFuture<Image> result = new CompletableFuture<>();
   private final List<PullListener> listeners = new CopyOnWriteArrayList<>();
   private int waiting;
@@ -34,8 +36,14 @@ final class RunningPull {
   private boolean finishing;
   private @Nullable Thread thread;
 
-  RunningPull(String name) {
+  /**
+   * A pull that nobody takes part in yet.
+   *
+   * @param carried gives its thread what the one that starts it has
+   */
+  RunningPull(String name, UnaryOperator<Runnable> carried) {
     this.name = name;
+    this.carried = carried;
   }
 
   /**
@@ -57,20 +65,21 @@ final class RunningPull {
     thread =
         Thread.ofVirtual()
             .name("pull-" + name)
-            .start(() -> {
-              try {
-                Image image =
-                    work.run(event -> listeners.forEach(l -> l.on(event)), this::mayFinish);
-                end(ended);
-                result.complete(image);
-              } catch (InterruptedException interrupted) {
-                end(ended);
-                result.completeExceptionally(cancelled(interrupted));
-              } catch (RuntimeException | Error failure) {
-                end(ended);
-                result.completeExceptionally(failure);
-              }
-            });
+            .start(
+                carried.apply(() -> {
+                  try {
+                    Image image =
+                        work.run(event -> listeners.forEach(l -> l.on(event)), this::mayFinish);
+                    end(ended);
+                    result.complete(image);
+                  } catch (InterruptedException interrupted) {
+                    end(ended);
+                    result.completeExceptionally(cancelled(interrupted));
+                  } catch (RuntimeException | Error failure) {
+                    end(ended);
+                    result.completeExceptionally(failure);
+                  }
+                }));
   }
 
   private synchronized boolean mayFinish() {

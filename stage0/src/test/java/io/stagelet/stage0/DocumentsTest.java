@@ -22,14 +22,30 @@ class DocumentsTest {
   void aManifestNamesConfigurationAndLayers() {
     ManifestDocument document =
         parse(
-            "{'schemaVersion':2,'config':{'mediaType':'x','digest':'%s','size':7},'layers':[{'digest':'%s','size':9}]}"
+            "{'schemaVersion':2,'config':{'mediaType':'application/vnd.oci.image.config.v1+json','digest':'%s','size':7},'layers':[{'digest':'%s','size':9}]}"
                 .formatted(A, B));
 
     assertThat(document)
         .isEqualTo(
             new ImageManifest(
-                new BlobDescriptor("x", Digest.parse(A), 7),
-                List.of(new BlobDescriptor("", Digest.parse(B), 9))));
+                new BlobDescriptor("application/vnd.oci.image.config.v1+json", Digest.parse(A), 7),
+                List.of(new BlobDescriptor("", Digest.parse(B), 9)),
+                false));
+  }
+
+  @Test
+  void aManifestWithAnotherConfigurationIsAnArtifacts() {
+    ManifestDocument document =
+        parse(
+            "{'schemaVersion':2,'config':{'mediaType':'application/vnd.oci.empty.v1+json','digest':'%s','size':2},'layers':[]}"
+                .formatted(A));
+
+    assertThat(document)
+        .isEqualTo(
+            new ImageManifest(
+                new BlobDescriptor("application/vnd.oci.empty.v1+json", Digest.parse(A), 2),
+                List.of(),
+                true));
   }
 
   @Test

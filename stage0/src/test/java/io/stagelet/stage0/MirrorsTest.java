@@ -25,7 +25,9 @@ class MirrorsTest {
           3,
           Duration.ofMillis(5),
           4,
-          Duration.ofMillis(500));
+          Duration.ofMillis(500),
+          3,
+          32 << 10);
   private static final byte[] MANIFEST =
       "{\"config\":{},\"layers\":[]}".getBytes(java.nio.charset.StandardCharsets.UTF_8);
 

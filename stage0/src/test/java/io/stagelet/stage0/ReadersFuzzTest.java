@@ -14,10 +14,11 @@ import java.io.InputStream;
  * it (or, of a stream, an {@link IOException}), and it must end.
  *
  * <p>Without {@code JAZZER_FUZZ=1} in the environment the inputs that are kept beside this class
- * are tried; with it, new ones are looked for.
+ * are tried; with it, new ones are looked for: {@code ./mvnw -Pfuzz -pl stage0 -am test}, as {@code
+ * ./verify} does.
  */
 class ReadersFuzzTest {
-  @FuzzTest(maxDuration = "20s")
+  @FuzzTest(maxDuration = "4s")
   void references(byte[] data) {
     String text = new String(data, UTF_8);
     try {
@@ -30,7 +31,7 @@ class ReadersFuzzTest {
     }
   }
 
-  @FuzzTest(maxDuration = "20s")
+  @FuzzTest(maxDuration = "4s")
   void manifests(byte[] data) {
     try {
       var _ = ManifestDocument.parse(data, "the manifest");
@@ -39,7 +40,7 @@ class ReadersFuzzTest {
     }
   }
 
-  @FuzzTest(maxDuration = "20s")
+  @FuzzTest(maxDuration = "4s")
   void configurations(byte[] data) {
     try {
       var _ =
@@ -54,7 +55,7 @@ class ReadersFuzzTest {
     }
   }
 
-  @FuzzTest(maxDuration = "20s")
+  @FuzzTest(maxDuration = "4s")
   void registries(byte[] data) {
     try {
       RegistriesConfiguration configuration =
@@ -66,7 +67,7 @@ class ReadersFuzzTest {
     }
   }
 
-  @FuzzTest(maxDuration = "20s")
+  @FuzzTest(maxDuration = "4s")
   void policies(byte[] data) {
     try {
       var _ = SignaturePolicy.parse(data, "policy.json").of(ImageReference.parse("quay.io/a/b:1"));
@@ -75,12 +76,12 @@ class ReadersFuzzTest {
     }
   }
 
-  @FuzzTest(maxDuration = "20s")
+  @FuzzTest(maxDuration = "4s")
   void challenges(byte[] data) {
     var _ = AuthChallenge.parse(new String(data, ISO_8859_1));
   }
 
-  @FuzzTest(maxDuration = "30s")
+  @FuzzTest(maxDuration = "4s")
   void tarArchives(byte[] data) {
     byte[] buffer = new byte[8192];
     try {
@@ -96,7 +97,7 @@ class ReadersFuzzTest {
     }
   }
 
-  @FuzzTest(maxDuration = "20s")
+  @FuzzTest(maxDuration = "4s")
   void packedLayers(byte[] data) {
     byte[] buffer = new byte[8192];
     try (InputStream unpacked = Compression.unpacked(new ByteArrayInputStream(data))) {
@@ -107,7 +108,7 @@ class ReadersFuzzTest {
     }
   }
 
-  @FuzzTest(maxDuration = "20s")
+  @FuzzTest(maxDuration = "4s")
   void openPgpMessages(byte[] data) {
     try {
       var _ =

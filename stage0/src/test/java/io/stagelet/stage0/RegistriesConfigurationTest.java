@@ -184,7 +184,7 @@ class RegistriesConfigurationTest {
             List.of(),
             directory.resolve("policy.json"),
             directory.resolve("registries.d"));
-    ConfiguredRegistries registries = new ConfiguredRegistries(files, Set.of());
+    ConfiguredRegistries registries = new ConfiguredRegistries(files, Set::of);
 
     assertThat(registries.of(ImageReference.parse("a.example/x")))
         .extracting(endpoint -> endpoint.base().toString())

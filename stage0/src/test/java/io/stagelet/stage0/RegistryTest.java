@@ -12,9 +12,11 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -36,7 +39,9 @@ class RegistryTest {
           3,
           Duration.ofMillis(5),
           4,
-          Duration.ofSeconds(1));
+          Duration.ofSeconds(1),
+          3,
+          32 << 10);
   private static final byte[] MANIFEST =
       "{\"config\":{},\"layers\":[]}".getBytes(java.nio.charset.StandardCharsets.UTF_8);
   private static final byte[] BLOB = blob();
@@ -496,5 +501,33 @@ class RegistryTest {
         .containsExactly(
             new RegistryEndpoint("host:5000/a", URI.create("https://host:5000"), "a", false, true),
             new RegistryEndpoint("host:5000/a", URI.create("http://host:5000"), "a", true, false));
+  }
+
+  @Test
+  void aProxyOfTheEnvironmentIsAskedInTheRegistrysPlace(@TempDir Path nothing)
+      throws InterruptedException {
+    RegistryFiles files =
+        new RegistryFiles(
+            nothing.resolve("registries.conf"),
+            nothing.resolve("registries.conf.d"),
+            List.of(),
+            List.of(),
+            nothing.resolve("policy.json"),
+            nothing.resolve("registries.d"));
+    registry.manifest("1", MANIFEST);
+    try (RegistryClient proxied =
+        new RegistryClient(
+            SETTINGS,
+            Registries.of(
+                files,
+                Set.of("registry.invalid:5000"),
+                Map.of("HTTP_PROXY", "http://name:secret@" + registry.host())),
+            Clock.systemUTC())) {
+      RegistryClient.Found found =
+          proxied.find(ImageReference.parse("registry.invalid:5000/a/b:1"), Credentials.none());
+
+      assertThat(found.manifest().bytes()).isEqualTo(MANIFEST);
+      assertThat(registry.requests).containsExactly("GET /v2/a/b/manifests/1");
+    }
   }
 }

@@ -24,6 +24,8 @@ final class TestRegistry implements AutoCloseable {
     boolean answer(HttpExchange exchange) throws IOException;
   }
 
+  private static final int PIECE = 16 << 10;
+
   private final HttpServer server;
   private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
   private final Map<String, byte[]> blobs = new ConcurrentHashMap<>();
@@ -36,6 +38,9 @@ final class TestRegistry implements AutoCloseable {
   volatile Fault fault = exchange -> false;
 
   volatile boolean ranges = true;
+
+  /** How long it waits before each 16 KiB of a blob. */
+  volatile int pauseMillis;
 
   TestRegistry() throws IOException {
     server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
@@ -89,25 +94,47 @@ final class TestRegistry implements AutoCloseable {
             404,
             "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"no such thing\"}]}");
       } else {
-        serve(exchange, content, ranges ? range : null);
+        if (ranges) {
+          exchange.getResponseHeaders().set("Accept-Ranges", "bytes");
+        }
+        serve(exchange, content, ranges ? range : null, pauseMillis);
       }
     }
   }
 
   static void serve(HttpExchange exchange, byte[] content, @Nullable String range)
       throws IOException {
-    int start = range == null ? 0 : Integer.parseInt(range.replaceAll("bytes=([0-9]+)-", "$1"));
+    serve(exchange, content, range, 0);
+  }
+
+  private static void serve(
+      HttpExchange exchange, byte[] content, @Nullable String range, int pauseMillis)
+      throws IOException {
+    int start = 0;
+    int end = content.length;
     if (range != null) {
+      String[] ends = range.replace("bytes=", "").split("-", -1);
+      start = Integer.parseInt(ends[0]);
+      end = ends[1].isEmpty() ? end : Integer.parseInt(ends[1]) + 1;
       exchange
           .getResponseHeaders()
-          .set(
-              "Content-Range",
-              "bytes %d-%d/%d".formatted(start, content.length - 1, content.length));
+          .set("Content-Range", "bytes %d-%d/%d".formatted(start, end - 1, content.length));
     }
-    int length = content.length - start;
-    exchange.sendResponseHeaders(range == null ? 200 : 206, length == 0 ? -1 : length);
+    exchange.sendResponseHeaders(range == null ? 200 : 206, end == start ? -1 : end - start);
     try (OutputStream body = exchange.getResponseBody()) {
-      body.write(content, start, length);
+      for (int at = start; at < end; at += PIECE) {
+        pause(pauseMillis);
+        body.write(content, at, Math.min(PIECE, end - at));
+        body.flush();
+      }
+    }
+  }
+
+  private static void pause(int millis) {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException stopped) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -150,7 +150,9 @@ class TlsTest {
             1,
             Duration.ofMillis(5),
             1,
-            Duration.ofSeconds(5));
+            Duration.ofSeconds(5),
+            3,
+            32 << 10);
     try (RegistryClient client =
         new RegistryClient(settings, Registries.of(files, insecure, Map.of()), Clock.systemUTC())) {
       return client

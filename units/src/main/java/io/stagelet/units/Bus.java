@@ -212,8 +212,10 @@ final class Bus implements AutoCloseable {
     try {
       handler.handle(signal.getPath(), signal.getParameters());
     } catch (DBusException | RuntimeException failure) {
-      LOG.error(
-          "a signal {} of {} could not be handled", signal.getName(), signal.getPath(), failure);
+      UnitsEvent.NEWS_UNREAD
+          .on(LOG)
+          .setCause(failure)
+          .log("a signal {} of {} could not be handled", signal.getName(), signal.getPath());
     }
   }
 

@@ -182,7 +182,10 @@ final class UnitEvents implements AutoCloseable {
         }
       } catch (StageletException failure) {
         // a lost bus: all is read again when it is back
-        LOG.warn("could not read whether {} is still there after a daemon-reload", label, failure);
+        UnitsEvent.NEWS_UNREAD
+            .on(LOG)
+            .setCause(failure)
+            .log("could not read whether {} is still there after a daemon-reload", label);
       }
     }
   }
@@ -207,7 +210,7 @@ final class UnitEvents implements AutoCloseable {
     try {
       registered.listener().on(event);
     } catch (RuntimeException failure) {
-      LOG.error("a listener failed on {}", event, failure);
+      UnitsEvent.NEWS_UNREAD.on(LOG).setCause(failure).log("{} could not be handled", event);
     }
   }
 

@@ -490,7 +490,9 @@ public final class Units implements AutoCloseable {
   }
 
   private void reconnect(Bus gone) {
-    LOG.warn("the connection to the bus at {} is lost; making it again", socket);
+    UnitsEvent.BUS_LOST
+        .on(LOG)
+        .log("the connection to systemd at {} is lost; making it again", socket);
     gone.close();
     Bus opened = openUntilItWorks();
     if (opened == null) {
@@ -504,10 +506,13 @@ public final class Units implements AutoCloseable {
         if (opened.isLost()) {
           return; // lost again: whoever makes the next connection looks again
         }
-        LOG.warn("could not read what became of the {} of {}", verb(job), job.unit(), failure);
+        UnitsEvent.NEWS_UNREAD
+            .on(LOG)
+            .setCause(failure)
+            .log("could not read what became of the {} of {}", verb(job), job.unit());
       }
     }
-    LOG.info("the connection to the bus at {} is back", socket);
+    UnitsEvent.BUS_BACK.on(LOG).log("the connection to systemd at {} is back", socket);
     events.reconnected();
   }
 

@@ -6,6 +6,7 @@ import io.netty.channel.IoEventLoop;
 import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.Command;
+import io.stagelet.linux.ConsoleSocket;
 import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.Descriptors;
 import io.stagelet.linux.Pipe;
@@ -13,6 +14,7 @@ import io.stagelet.linux.PseudoTerminal;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.Stage1;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -43,6 +45,9 @@ public final class ExecEnd implements HostEnd {
   /** How long an output may stay open after the process's end. */
   private static final long LEFT_BEHIND_MILLIS = 200;
 
+  /** How long a command may take to send its terminal when it has connected. */
+  private static final Duration HAND_OVER = Duration.ofSeconds(5);
+
   /** What ends the input of a terminal in its usual mode ({@code VEOF} of {@code termios(3)}). */
   private static final byte END_OF_INPUT = 4;
 
@@ -53,7 +58,11 @@ public final class ExecEnd implements HostEnd {
 
   /** What was started; the descriptors are not on the loop yet. */
   private record Started(
-      Stage1.Exec exec, ChildProcess child, int input, Map<Output, Integer> outputs) {}
+      Stage1.Exec exec,
+      ChildProcess child,
+      int input,
+      Map<Output, Integer> outputs,
+      Optional<ConsoleSocket> console) {}
 
   private final IoEventLoop loop;
   private final Executor blocking;
@@ -65,6 +74,11 @@ public final class ExecEnd implements HostEnd {
   private @Nullable ClientEnd client;
   private @Nullable Started started;
   private @Nullable LoopDescriptor terminal;
+
+  /** Tells that the command hands its terminal over; until it has, or cannot any more. */
+  private @Nullable LoopDescriptor terminalOffer;
+
+  private boolean receiving;
   private @Nullable Size size;
 
   /** Whose end is awaited: the command's, or that of the process which it has left. */
@@ -120,7 +134,12 @@ public final class ExecEnd implements HostEnd {
   private void launch(Stage1.Exec exec) {
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("close the exec", exec::close);
-      Started all = wish.terminal() ? onTerminal(exec) : onPipes(exec);
+      Started all =
+          !wish.terminal()
+              ? onPipes(exec)
+              : exec.consoleSocket().isPresent()
+                  ? onConsole(exec, exec.consoleSocket().get())
+                  : onTerminal(exec);
       undo.keep();
       loop.execute(() -> started(all));
     }
@@ -135,9 +154,35 @@ public final class ExecEnd implements HostEnd {
           ChildProcess.start(
               command.arguments(),
               command.environment(),
-              new ChildProcess.Terminal(terminal.device()));
+              new ChildProcess.Terminal(terminal.device()),
+              exec.cgroup());
       undo.keep();
-      return new Started(exec, child, terminal.master(), Map.of(Output.STDOUT, terminal.master()));
+      return new Started(
+          exec,
+          child,
+          terminal.master(),
+          Map.of(Output.STDOUT, terminal.master()),
+          Optional.empty());
+    }
+  }
+
+  /** The terminal comes later, when there is a process on it. */
+  private static Started onConsole(Stage1.Exec exec, Path path) {
+    Command command = exec.command();
+    try (CleanupStack nothings = new CleanupStack();
+        CleanupStack undo = new CleanupStack()) {
+      ConsoleSocket console = ConsoleSocket.at(path);
+      undo.push("close a console socket", console::close);
+      int nothing = new DescriptorCalls().open(Path.of("/dev/null"), DescriptorCalls.O_RDWR, 0);
+      nothings.push("close /dev/null", () -> Descriptors.close(nothing));
+      ChildProcess child =
+          ChildProcess.start(
+              command.arguments(),
+              command.environment(),
+              new ChildProcess.Three(nothing, nothing, nothing),
+              exec.cgroup());
+      undo.keep();
+      return new Started(exec, child, -1, Map.of(), Optional.of(console));
     }
   }
 
@@ -172,9 +217,10 @@ public final class ExecEnd implements HostEnd {
               new ChildProcess.Three(
                   in,
                   given.getOrDefault(Output.STDOUT, nothing),
-                  given.getOrDefault(Output.STDERR, nothing)));
+                  given.getOrDefault(Output.STDERR, nothing)),
+              exec.cgroup());
       undo.keep();
-      return new Started(exec, child, inputEnd, outputs);
+      return new Started(exec, child, inputEnd, outputs, Optional.empty());
     }
   }
 
@@ -186,14 +232,15 @@ public final class ExecEnd implements HostEnd {
 
   private void started(Started all) {
     started = all;
-    if (wish.terminal()) {
-      LoopDescriptor master =
-          new LoopDescriptor(all.input(), () -> pump(Output.STDOUT), input::drain);
-      terminal = master;
-      add(Output.STDOUT, master);
-      master.register(loop);
-      applySize();
-      input.open(master);
+    if (all.console().isPresent()) {
+      ConsoleSocket console = all.console().get();
+      LoopDescriptor offer =
+          new LoopDescriptor(
+              new DescriptorCalls().duplicate(console.number()), () -> receive(console), () -> {});
+      terminalOffer = offer;
+      offer.register(loop);
+    } else if (wish.terminal()) {
+      openTerminal(all.input());
     } else {
       if (all.input() >= 0) {
         LoopDescriptor pipe = new LoopDescriptor(all.input(), () -> {}, input::drain);
@@ -211,6 +258,53 @@ public final class ExecEnd implements HostEnd {
     watch(all.child());
     if (gone) {
       killAll(all);
+    }
+  }
+
+  private void openTerminal(int fd) {
+    LoopDescriptor master = new LoopDescriptor(fd, () -> pump(Output.STDOUT), input::drain);
+    terminal = master;
+    add(Output.STDOUT, master);
+    master.register(loop);
+    applySize();
+    input.open(master);
+  }
+
+  /** The command has connected, and what it sends follows at once. */
+  private void receive(ConsoleSocket console) {
+    LoopDescriptor offer = terminalOffer;
+    if (offer == null || receiving) {
+      return;
+    }
+    receiving = true;
+    blocking.execute(() -> {
+      try {
+        int master = console.receive(HAND_OVER);
+        Descriptors.setNonBlocking(master);
+        loop.execute(() -> {
+          openTerminal(master);
+          terminalComesNoMore(offer);
+        });
+      } catch (RuntimeException failure) {
+        LOG.warn("the terminal of an exec was not had: {}", StageletException.reason(failure));
+        loop.execute(() -> {
+          lost = StageletException.reason(failure);
+          Started all = started;
+          if (all != null) {
+            killAll(all);
+          }
+          terminalComesNoMore(offer);
+        });
+      }
+    });
+  }
+
+  private void terminalComesNoMore(LoopDescriptor offer) {
+    offer.close();
+    terminalOffer = null;
+    receiving = false;
+    if (exitCode.isPresent()) {
+      lastCall();
     }
   }
 
@@ -307,19 +401,30 @@ public final class ExecEnd implements HostEnd {
     input.drop();
     if (gone) {
       lastCall();
-    } else if (outputsOpen > 0) {
+    } else if (outputsOpen > 0 || terminalOffer != null) {
       var _ = loop.schedule(this::lastCall, LEFT_BEHIND_MILLIS, TimeUnit.MILLISECONDS);
     }
     finishWhenDone();
   }
 
   private void lastCall() {
+    LoopDescriptor offer = terminalOffer;
+    if (offer != null && !receiving) {
+      // the command has ended before there was a terminal
+      offer.close();
+      terminalOffer = null;
+    }
     List.copyOf(pumps.values()).forEach(OutputPump::lastCall);
+    finishWhenDone();
   }
 
   private void finishWhenDone() {
     Started all = started;
-    if (finishing || all == null || exitCode.isEmpty() || outputsOpen > 0) {
+    if (finishing
+        || all == null
+        || exitCode.isEmpty()
+        || outputsOpen > 0
+        || terminalOffer != null) {
       return;
     }
     finishing = true;
@@ -329,15 +434,16 @@ public final class ExecEnd implements HostEnd {
     boolean killAgain = gone || lost != null;
     String reason = lost;
     blocking.execute(() -> {
-      Ending closed = closed(all.exec(), code, killAgain);
+      Ending closed = closed(all, code, killAgain);
       Ending ending = reason == null ? closed : new Ending.Failed(reason);
       loop.execute(() -> client().finish(ending));
     });
   }
 
   /** What was killed while it was being started may have come into its cgroup since. */
-  private static Ending closed(Stage1.Exec exec, int exitCode, boolean killAgain) {
-    try (exec) {
+  private static Ending closed(Started all, int exitCode, boolean killAgain) {
+    try (Stage1.Exec exec = all.exec()) {
+      all.console().ifPresent(ConsoleSocket::close);
       if (killAgain) {
         exec.kill();
       }

@@ -11,6 +11,7 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.handler.flush.FlushConsolidationHandler;
 import io.stagelet.linux.Namespaces;
 import io.stagelet.linux.StageletException;
 import java.net.InetAddress;
@@ -30,10 +31,14 @@ import org.slf4j.LoggerFactory;
  * A connection to a port of a pod. Its socket is made by a thread that has entered the pod's
  * network namespace, and is used by the session's loop like any other: no process is started, and
  * the thread ends at once. It is connected to the pod's loopback, first of IPv4, then of IPv6.
+ *
+ * <p>A connection that stood and breaks (the pod resets it) just ends: to kubectl a failure on one
+ * connection is a failure of all, and it would close those that are well.
  */
 final class PodConnection extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(PodConnection.class);
   private static final int CONNECT_MILLIS = 30_000;
+  private static final int FLUSHES = 256;
 
   private final StreamRequest.PortSession pod;
   private final int port;
@@ -105,6 +110,8 @@ final class PodConnection extends ChannelInboundHandlerAdapter {
         .option(ChannelOption.TCP_NODELAY, true)
         .option(ChannelOption.ALLOCATOR, PooledByteBufAllocator.DEFAULT)
         .option(ChannelOption.AUTO_READ, false)
+        // what the pod said before it refused to hear more is read all the same
+        .option(ChannelOption.AUTO_CLOSE, false)
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_MILLIS)
         .handler(new ChannelInboundHandlerAdapter())
         .connect(new InetSocketAddress(addresses.getFirst(), port))
@@ -126,7 +133,7 @@ final class PodConnection extends ChannelInboundHandlerAdapter {
       var _ = stands.close();
       return;
     }
-    stands.pipeline().addLast(this);
+    stands.pipeline().addLast(new FlushConsolidationHandler(FLUSHES, true)).addLast(this);
     for (ByteBuf bytes = early.poll(); bytes != null; bytes = early.poll()) {
       write(stands, bytes);
     }
@@ -157,7 +164,9 @@ final class PodConnection extends ChannelInboundHandlerAdapter {
         .addListener(written -> {
           client.inputConsumed(count);
           if (!written.isSuccess()) {
-            finish(failed(written.cause()));
+            LOG.debug("pod {} takes no more at port {}", pod.pod(), port, written.cause());
+            inputEnded = true;
+            finishWhenDone();
           }
         });
   }
@@ -227,13 +236,8 @@ final class PodConnection extends ChannelInboundHandlerAdapter {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    LOG.debug("a connection into pod {} failed", pod.pod(), cause);
-    finish(failed(cause));
-  }
-
-  private String failed(Throwable cause) {
-    return "the connection to port %d in pod %s failed: %s"
-        .formatted(port, pod.pod(), StageletException.reason(cause));
+    LOG.debug("a connection to port {} in pod {} broke", port, pod.pod(), cause);
+    finish("");
   }
 
   private void finishWhenDone() {

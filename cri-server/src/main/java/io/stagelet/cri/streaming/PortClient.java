@@ -16,6 +16,10 @@ interface PortClient {
   /** So many bytes of its input have been used up. */
   void inputConsumed(int bytes);
 
-  /** It is over: both halves are closed, or there is a failure. Called once, and last. */
+  /**
+   * It is over. Called once, and last.
+   *
+   * @param failure why there was no connection at all; empty when there was one
+   */
   void finish(String failure);
 }

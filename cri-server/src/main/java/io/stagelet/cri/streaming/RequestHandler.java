@@ -21,6 +21,7 @@ import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
 import io.netty.handler.codec.spdy.SpdyFrameCodec;
 import io.netty.handler.codec.spdy.SpdyVersion;
+import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.handler.timeout.IdleStateHandler;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -46,7 +47,7 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
   private static final int LARGEST_MESSAGE = 8 << 20;
   private static final int LARGEST_CHUNK = 64 << 10;
   private static final int LARGEST_HEADERS = 16 << 10;
-  private static final long REQUEST_SECONDS = 30;
+  private static final int FLUSHES = 256;
   private static final String SPDY = "SPDY/3.1";
   private static final String STREAM_PROTOCOL = "X-Stream-Protocol-Version";
   private static final String ACCEPTED_PROTOCOLS = "X-Accepted-Stream-Protocol-Versions";
@@ -59,20 +60,23 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
 
   private final Tokens tokens;
   private final Executor blocking;
+  private final Duration creationTimeout;
   private boolean asked;
 
-  private RequestHandler(Tokens tokens, Executor blocking) {
+  private RequestHandler(Tokens tokens, Executor blocking, Duration creationTimeout) {
     this.tokens = tokens;
     this.blocking = blocking;
+    this.creationTimeout = creationTimeout;
   }
 
   static void install(
-      ChannelPipeline pipeline, Tokens tokens, Executor blocking, Duration idleTimeout) {
+      ChannelPipeline pipeline, Tokens tokens, Executor blocking, StreamingSettings settings) {
     pipeline
-        .addLast(new IdleStateHandler(0, 0, idleTimeout.toMillis(), TimeUnit.MILLISECONDS))
+        .addLast(
+            new IdleStateHandler(0, 0, settings.idleTimeout().toMillis(), TimeUnit.MILLISECONDS))
         .addLast(new HttpServerCodec())
         .addLast(new HttpObjectAggregator(LARGEST_REQUEST))
-        .addLast(new RequestHandler(tokens, blocking));
+        .addLast(new RequestHandler(tokens, blocking, settings.creationTimeout()));
   }
 
   @Override
@@ -85,8 +89,8 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
                     var _ = ctx.close();
                   }
                 },
-                REQUEST_SECONDS,
-                TimeUnit.SECONDS);
+                creationTimeout.toMillis(),
+                TimeUnit.MILLISECONDS);
   }
 
   @Override
@@ -138,8 +142,8 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
     SpdySession.Owner owner =
         switch (wanted) {
           case StreamRequest.CommandSession command ->
-              new SpdyCommand(command, command.host(), version(chosen.orElse("")));
-          case StreamRequest.PortSession ports -> new SpdyForward(ports, blocking);
+              new SpdyCommand(command, version(chosen.orElse("")), creationTimeout);
+          case StreamRequest.PortSession ports -> new SpdyForward(ports, blocking, creationTimeout);
         };
     goOn(ctx, switching, new ReadGate(), frames(), new SpdySession(owner));
   }
@@ -177,7 +181,7 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
           new WebSocketTunnel(),
           new ReadGate(),
           frames(),
-          new SpdySession(new SpdyForward(ports, blocking)));
+          new SpdySession(new SpdyForward(ports, blocking, creationTimeout)));
       return;
     }
     Optional<ChannelProtocol> chosen = ChannelProtocol.choose(offered);
@@ -244,6 +248,10 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
       ChannelHandlerContext ctx, FullHttpResponse switching, ChannelHandler... handlers) {
     ChannelPipeline pipeline = ctx.pipeline();
     var _ = ctx.writeAndFlush(switching);
+    // a session speaks as soon as it is there, and no HTTP any more
+    pipeline.get(HttpServerCodec.class).removeOutboundHandler();
+    // frames are many and small: one system call for all that come of one event
+    pipeline.addLast(new FlushConsolidationHandler(FLUSHES, true));
     for (ChannelHandler handler : handlers) {
       pipeline.addLast(handler);
     }

@@ -1,6 +1,7 @@
 package io.stagelet.cri.streaming;
 
 import io.netty.buffer.ByteBuf;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
@@ -11,11 +12,9 @@ import org.jspecify.annotations.Nullable;
  * sizes, which the client opens in any order and names by the header {@code streamtype}.
  */
 final class SpdyCommand implements SpdySession.Owner, ClientEnd {
-  private static final long CREATION_SECONDS = 30;
-
   private final StreamRequest.CommandSession request;
-  private final HostEndOpener opener;
   private final int version;
+  private final Duration creationTimeout;
   private final Map<Output, SpdyStream> outputs = new EnumMap<>(Output.class);
   private final Map<String, SpdyStream> streams = new HashMap<>();
   private @Nullable SpdySession session;
@@ -24,25 +23,25 @@ final class SpdyCommand implements SpdySession.Owner, ClientEnd {
   private boolean finished;
   private boolean gone;
 
-  SpdyCommand(StreamRequest.CommandSession request, HostEndOpener opener, int version) {
+  SpdyCommand(StreamRequest.CommandSession request, int version, Duration creationTimeout) {
     this.request = request;
-    this.opener = opener;
     this.version = version;
+    this.creationTimeout = creationTimeout;
   }
 
   @Override
   public void began(SpdySession begun) {
     session = begun;
-    host = opener.open(begun.loop());
-    begun.later(this::checkStreams, CREATION_SECONDS);
+    host = request.host().open(begun.loop());
+    begun.later(this::checkStreams, creationTimeout.toMillis());
   }
 
   private void checkStreams() {
     if (!started && !gone) {
       finish(
           new Ending.Failed(
-              "the client has not opened the streams that it asked for within %d s"
-                  .formatted(CREATION_SECONDS)));
+              "the client has not opened the streams that it asked for within %s s"
+                  .formatted(creationTimeout.toMillis() / 1000.0)));
     }
   }
 

@@ -3,6 +3,7 @@ package io.stagelet.cri.streaming;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,17 +15,18 @@ import org.jspecify.annotations.Nullable;
  * wrong with it, which belong together by the header {@code requestid}.
  */
 final class SpdyForward implements SpdySession.Owner {
-  private static final long PAIR_SECONDS = 30;
   private static final int LAST_PORT = 65_535;
 
   private final StreamRequest.PortSession request;
   private final Executor blocking;
+  private final Duration creationTimeout;
   private final Map<String, Pair> pairs = new LinkedHashMap<>();
   private @Nullable SpdySession session;
 
-  SpdyForward(StreamRequest.PortSession request, Executor blocking) {
+  SpdyForward(StreamRequest.PortSession request, Executor blocking, Duration creationTimeout) {
     this.request = request;
     this.blocking = blocking;
+    this.creationTimeout = creationTimeout;
   }
 
   @Override
@@ -46,7 +48,7 @@ final class SpdyForward implements SpdySession.Owner {
       Pair made = new Pair(key, port);
       pair = made;
       pairs.put(key, made);
-      session().later(made::giveUpUnlessWhole, PAIR_SECONDS);
+      session().later(made::giveUpUnlessWhole, creationTimeout.toMillis());
     }
     pair.add(stream, type.equals("error"));
   }

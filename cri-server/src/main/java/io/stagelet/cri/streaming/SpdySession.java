@@ -2,7 +2,6 @@ package io.stagelet.cri.streaming;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.spdy.DefaultSpdyDataFrame;
 import io.netty.handler.codec.spdy.DefaultSpdyGoAwayFrame;
 import io.netty.handler.codec.spdy.DefaultSpdyPingFrame;
@@ -20,15 +19,12 @@ import io.netty.handler.codec.spdy.SpdyStreamStatus;
 import io.netty.handler.codec.spdy.SpdySynReplyFrame;
 import io.netty.handler.codec.spdy.SpdySynStreamFrame;
 import io.netty.handler.codec.spdy.SpdyWindowUpdateFrame;
-import io.netty.handler.timeout.IdleStateEvent;
 import io.netty.util.ReferenceCountUtil;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,7 +45,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Belongs to the loop of its channel.
  */
-final class SpdySession extends ChannelInboundHandlerAdapter {
+final class SpdySession extends ConnectionEnd {
   private static final Logger LOG = LoggerFactory.getLogger(SpdySession.class);
 
   /** Who decides about the streams. */
@@ -76,22 +72,15 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
 
   private static final int INITIAL_WINDOW = 64 << 10;
 
-  /** So many bytes are used up before the client is told. */
-  private static final int ANNOUNCE = 16 << 10;
-
-  /** With so many bytes received and not used up the connection is not read. */
-  private static final int MOST_UNCONSUMED = 1 << 20;
+  /** So many bytes are used up before the client is told: half of what it may send. */
+  private static final int ANNOUNCE = INITIAL_WINDOW / 2;
 
   private static final int MOST_STREAMS = 4096;
   private static final int QUESTION = 2;
-  private static final long ANSWER_SECONDS = 5;
-
-  /** A client that has been told all has so long to close the connection. */
-  private static final long GOODBYE_SECONDS = 5;
+  private static final long ANSWER_MILLIS = 5000;
 
   private final Owner owner;
   private final Map<Integer, SpdyStream> streams = new LinkedHashMap<>();
-  private @Nullable ChannelHandlerContext context;
   private Windows windows = Windows.UNKNOWN;
   private int initialWindow = INITIAL_WINDOW;
   private long sessionWindow = INITIAL_WINDOW;
@@ -107,18 +96,8 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
   }
 
   @Override
-  public void handlerAdded(ChannelHandlerContext ctx) {
-    context = ctx;
+  void began() {
     owner.began(this);
-  }
-
-  /** Schedules something on the session's loop. */
-  void later(Runnable work, long seconds) {
-    var _ = context().executor().schedule(work, seconds, TimeUnit.SECONDS);
-  }
-
-  io.netty.channel.IoEventLoop loop() {
-    return (io.netty.channel.IoEventLoop) context().channel().eventLoop();
   }
 
   boolean writable() {
@@ -236,13 +215,10 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
     boolean kept = windows == Windows.KEPT;
     if (kept && unconsumed > 16L * MOST_UNCONSUMED && !ended) {
       LOG.info("a client that keeps windows has sent more than they allow, and is cut off");
-      var _ = context().close();
+      close();
       return;
     }
-    boolean read = ended || kept || unconsumed < MOST_UNCONSUMED;
-    if (context().channel().config().isAutoRead() != read) {
-      context().channel().config().setAutoRead(read);
-    }
+    read(ended || kept || unconsumed < MOST_UNCONSUMED);
   }
 
   /** Sends what may be sent of a stream. */
@@ -277,7 +253,7 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
     if (windows == Windows.UNKNOWN) {
       windows = Windows.ASKED;
       send(new DefaultSpdyPingFrame(QUESTION));
-      later(this::noWindows, ANSWER_SECONDS);
+      later(this::noWindows, ANSWER_MILLIS);
     }
   }
 
@@ -322,9 +298,7 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
 
   private void drainAll() {
     List.copyOf(streams.values()).forEach(this::drain);
-    if (!ended) {
-      owner.takesOutput();
-    }
+    takesOutput();
   }
 
   private void refuse(int id) {
@@ -372,7 +346,7 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
       return;
     }
     ended = true;
-    context().channel().config().setAutoRead(true);
+    read(true);
     leaveWhenAllIsSaid();
   }
 
@@ -383,14 +357,15 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
       return;
     }
     saidGoodbye = true;
-    ChannelHandlerContext ctx = context();
-    ctx.writeAndFlush(new DefaultSpdyGoAwayFrame(lastStream, SpdySessionStatus.OK))
-        .addListener(_ ->
-            later(
-                () -> {
-                  var _ = ctx.close();
-                },
-                clientLeaves ? 0 : GOODBYE_SECONDS));
+    context()
+        .writeAndFlush(new DefaultSpdyGoAwayFrame(lastStream, SpdySessionStatus.OK))
+        .addListener(_ -> {
+          if (clientLeaves) {
+            close();
+          } else {
+            closeLater();
+          }
+        });
   }
 
   private void send(Object frame) {
@@ -398,41 +373,17 @@ final class SpdySession extends ChannelInboundHandlerAdapter {
   }
 
   @Override
-  public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-    if (ctx.channel().isWritable() && !ended) {
+  void takesOutput() {
+    if (!ended) {
       owner.takesOutput();
     }
-    ctx.fireChannelWritabilityChanged();
   }
 
   @Override
-  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
-    if (event instanceof IdleStateEvent) {
-      LOG.info("a streaming connection was idle for too long and is closed");
-      var _ = ctx.close();
-    }
-    ctx.fireUserEventTriggered(event);
-  }
-
-  @Override
-  public void channelInactive(ChannelHandlerContext ctx) {
+  void gone() {
     ended = true;
     streams.values().forEach(SpdyStream::drop);
     streams.clear();
     owner.gone();
-    ctx.fireChannelInactive();
-  }
-
-  @Override
-  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    LOG.debug("a streaming connection failed", cause);
-    var _ = ctx.close();
-  }
-
-  private ChannelHandlerContext context() {
-    if (context == null) {
-      throw new IllegalStateException("not in a pipeline");
-    }
-    return context;
   }
 }

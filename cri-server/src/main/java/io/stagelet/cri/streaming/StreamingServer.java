@@ -93,8 +93,7 @@ public final class StreamingServer implements AutoCloseable {
                 protected void initChannel(SocketChannel channel) {
                   tls.ifPresent(
                       context -> channel.pipeline().addLast(context.newHandler(channel.alloc())));
-                  RequestHandler.install(
-                      channel.pipeline(), tokens, blocking, settings.idleTimeout());
+                  RequestHandler.install(channel.pipeline(), tokens, blocking, settings);
                 }
               })
           .bind(address)

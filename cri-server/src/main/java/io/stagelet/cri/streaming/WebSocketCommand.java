@@ -81,7 +81,7 @@ final class WebSocketCommand extends WebSocketEnd implements ClientEnd {
   }
 
   @Override
-  void gone() {
+  void clientGone() {
     gone = true;
     host().clientGone();
   }

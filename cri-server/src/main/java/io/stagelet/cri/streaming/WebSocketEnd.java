@@ -2,48 +2,33 @@ package io.stagelet.cri.streaming;
 
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.IoEventLoop;
 import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.PongWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
-import io.netty.handler.timeout.IdleStateEvent;
 import io.netty.util.ReferenceCountUtil;
-import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** What all WebSocket sessions have in common; belongs to the loop of its channel. */
-abstract class WebSocketEnd extends ChannelInboundHandlerAdapter {
+abstract class WebSocketEnd extends ConnectionEnd {
   private static final Logger LOG = LoggerFactory.getLogger(WebSocketEnd.class);
 
-  /** With so many bytes received and not used up the connection is not read. */
-  private static final int MOST_UNCONSUMED = 1 << 20;
-
-  private static final long GOODBYE_SECONDS = 5;
-
-  private @Nullable ChannelHandlerContext context;
   private long unconsumed;
   private boolean leaving;
   private boolean gone;
 
-  /** The session begins. */
-  abstract void began();
-
   /** A message, which stays the caller's. */
   abstract void message(WebSocketFrame frame);
 
-  /** The client may take output again. */
-  abstract void takesOutput();
+  /** The session's connection is gone; called once. */
+  abstract void clientGone();
 
-  /** The connection is gone; called once. */
-  abstract void gone();
-
-  IoEventLoop loop() {
-    return (IoEventLoop) context().channel().eventLoop();
+  @Override
+  final void gone() {
+    gone = true;
+    clientGone();
   }
 
   boolean writable() {
@@ -69,10 +54,7 @@ abstract class WebSocketEnd extends ChannelInboundHandlerAdapter {
   }
 
   private void readOrNot() {
-    boolean read = leaving || unconsumed < MOST_UNCONSUMED;
-    if (context().channel().config().isAutoRead() != read) {
-      context().channel().config().setAutoRead(read);
-    }
+    read(leaving || unconsumed < MOST_UNCONSUMED);
   }
 
   /** Says goodbye; the client closes the connection, or it is closed a little later. */
@@ -80,29 +62,11 @@ abstract class WebSocketEnd extends ChannelInboundHandlerAdapter {
     if (leaving || gone) {
       return;
     }
-    ChannelHandlerContext ctx = context();
-    var closing = ctx.writeAndFlush(new CloseWebSocketFrame(WebSocketCloseStatus.NORMAL_CLOSURE));
+    var closing =
+        context().writeAndFlush(new CloseWebSocketFrame(WebSocketCloseStatus.NORMAL_CLOSURE));
     leaving = true;
     readOrNot();
-    closing.addListener(_ -> later());
-  }
-
-  private void later() {
-    ChannelHandlerContext ctx = context();
-    var _ =
-        ctx.executor()
-            .schedule(
-                () -> {
-                  var _ = ctx.close();
-                },
-                GOODBYE_SECONDS,
-                TimeUnit.SECONDS);
-  }
-
-  @Override
-  public void handlerAdded(ChannelHandlerContext ctx) {
-    context = ctx;
-    began();
+    closing.addListener(_ -> closeLater());
   }
 
   @Override
@@ -131,42 +95,5 @@ abstract class WebSocketEnd extends ChannelInboundHandlerAdapter {
     } finally {
       ReferenceCountUtil.release(message);
     }
-  }
-
-  @Override
-  public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-    if (ctx.channel().isWritable()) {
-      takesOutput();
-    }
-    ctx.fireChannelWritabilityChanged();
-  }
-
-  @Override
-  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
-    if (event instanceof IdleStateEvent) {
-      LOG.info("a streaming connection was idle for too long and is closed");
-      var _ = ctx.close();
-    }
-    ctx.fireUserEventTriggered(event);
-  }
-
-  @Override
-  public void channelInactive(ChannelHandlerContext ctx) {
-    gone = true;
-    gone();
-    ctx.fireChannelInactive();
-  }
-
-  @Override
-  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    LOG.debug("a streaming connection failed", cause);
-    var _ = ctx.close();
-  }
-
-  private ChannelHandlerContext context() {
-    if (context == null) {
-      throw new IllegalStateException("not in a pipeline");
-    }
-    return context;
   }
 }

@@ -56,7 +56,7 @@ final class WebSocketForward extends WebSocketEnd {
   }
 
   @Override
-  void gone() {
+  void clientGone() {
     gone = true;
     connections.forEach(forwarded -> forwarded.connection.clientGone());
   }

@@ -123,6 +123,14 @@ final class CriClient implements AutoCloseable {
         .getImageRef();
   }
 
+  /** A pull for a pod, as kubelet does it. */
+  String pullImage(String image, PodSandboxConfig pod) {
+    return ImageServiceGrpc.newBlockingStub(channel)
+        .pullImage(
+            PullImageRequest.newBuilder().setImage(spec(image)).setSandboxConfig(pod).build())
+        .getImageRef();
+  }
+
   List<Image> listImages() {
     return images(CALL).listImages(ListImagesRequest.getDefaultInstance()).getImagesList();
   }

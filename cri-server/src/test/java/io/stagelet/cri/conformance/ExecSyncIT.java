@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import io.grpc.Status;
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.ExecSyncResponse;
+import io.stagelet.linux.Command;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -231,6 +232,30 @@ class ExecSyncIT extends ConformanceSuite {
   @Test
   void aCommandWithoutWordsIsRefused() {
     refusal(() -> sharedPod().idleContainer().exec());
+  }
+
+  @Test
+  void aProbeCostsOneProcessOfTheRuntimeAndItsChild() {
+    stageletOnly("how few processes a command takes");
+    TestContainer container = sharedPod().idleContainer();
+    container.execText("true");
+    int count = 50;
+
+    long before = newestProcess();
+    for (int i = 0; i < count; i++) {
+      container.execText("true");
+    }
+    long made = newestProcess() - before;
+
+    // crun, and the command, which is crun's child; runc is a Go program with its threads, which
+    // starts itself anew, and that three times
+    long each = node().handler().name().equals("crun") ? 2 : 20;
+    assertThat(made).as("processes and threads").isBetween((long) count, each * count + count / 2);
+  }
+
+  /** Processes and threads are numbered one after the other. */
+  private static long newestProcess() {
+    return Long.parseLong(Command.of("sh", "-c", "echo $$").runChecked().text().strip());
   }
 
   @Test

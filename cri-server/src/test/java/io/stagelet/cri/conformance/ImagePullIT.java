@@ -2,7 +2,9 @@ package io.stagelet.cri.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.awaitility.Awaitility.await;
 
+import io.grpc.Context;
 import io.grpc.Status;
 import io.stagelet.cri.v1.AuthConfig;
 import io.stagelet.cri.v1.Image;
@@ -11,10 +13,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Images come from a registry, under every name they can be asked for by. */
@@ -170,6 +174,53 @@ class ImagePullIT extends ConformanceSuite {
         assertThat(pull.get()).isEqualTo(pulls.getFirst().get());
       }
     }
+  }
+
+  @Test
+  void aPullThatItsClientGivesUpEndsAndLeavesNothing() {
+    PushedImage pushed = images().unique().push();
+    try (GatedRegistry gated = new GatedRegistry(images().registry())) {
+      String name = gated.nameOf(pushed);
+      Context.CancellableContext client = Context.current().withCancellation();
+      ExecutorService caller = Executors.newSingleThreadExecutor();
+      try {
+        Future<Status> given =
+            caller.submit(client.wrap(() -> refusal(() -> cri().pullImage(name))));
+        await("a layer's transfer").until(() -> gated.waiting() > 0);
+        boolean _ = client.cancel(null);
+
+        assertThat(given.get().getCode()).isEqualTo(Status.Code.CANCELLED);
+        assertThat(cri().imageStatus(name, false).hasImage()).isFalse();
+        for (Path folder : node().runtime().leftovers().folders()) {
+          await("an empty " + folder)
+              .untilAsserted(() -> assertThat(beingPulled(folder)).isEmpty());
+        }
+        gated.open();
+        cri().removeImage(cri().pullImage(name));
+      } catch (ExecutionException | InterruptedException failure) {
+        throw new IllegalStateException("the pull did not end with a status", failure);
+      } finally {
+        gated.open();
+        caller.shutdownNow();
+        client.close();
+      }
+    }
+  }
+
+  /** What Stagelet's store has of layers that are coming. */
+  private static List<Path> beingPulled(Path folder) throws IOException {
+    Path sessions = folder.resolve("root/images/sessions");
+    if (!Files.isDirectory(sessions)) {
+      return List.of();
+    }
+    try (Stream<Path> all = Files.find(sessions, 3, (path, _) -> isTemporary(path))) {
+      return all.toList();
+    }
+  }
+
+  private static boolean isTemporary(Path path) {
+    Path parent = path.getParent();
+    return parent != null && (parent.endsWith("temp") || parent.endsWith("pins"));
   }
 
   @Test

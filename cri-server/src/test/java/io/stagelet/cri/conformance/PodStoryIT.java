@@ -3,10 +3,6 @@ package io.stagelet.cri.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stagelet.cri.v1.Mount;
-import io.stagelet.linux.Command;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -31,6 +27,7 @@ class PodStoryIT extends ConformanceSuite {
         .containsSubsequence(
             line(story, "stagelet:", "RunPodSandbox was asked for"),
             line(story, "systemd:", " pod-"),
+            line(story, "stagelet:", "has joined the network"),
             line(story, "stagelet:", "is up as pod-"),
             line(story, "stagelet:", "CreateContainer was asked for"),
             line(story, "stagelet:", "is made"),
@@ -41,6 +38,7 @@ class PodStoryIT extends ConformanceSuite {
             line(story, container.config().getMetadata().getName() + " stdout:", "hello"),
             line(story, "stagelet:", "has ended with exit code 3 (Error)"),
             line(story, "stagelet:", "StopPodSandbox was asked for"),
+            line(story, "stagelet:", "has left the network"),
             line(story, "systemd:", "Stopped pod-"),
             line(story, "stagelet:", "RemovePodSandbox is done"));
     assertThat(line(story, "stderr:", "oh no")).isNotEmpty();
@@ -78,6 +76,35 @@ class PodStoryIT extends ConformanceSuite {
   }
 
   @Test
+  void aPullForAPodIsInItsStory() {
+    stageletOnly("the journal tells the whole story");
+    TestPod pod = pods().run();
+    PushedImage image = images().unique().push();
+
+    cri().pullImage(image.byTag(), pod.config());
+
+    List<String> story = stagelet("story", reference(pod));
+    assertThat(story)
+        .containsSubsequence(
+            line(story, "stagelet:", "PullImage was asked for"),
+            line(story, "stagelet:", "pulling image", image.byTag()),
+            line(story, "stagelet:", "image " + image.byTag(), "is pulled"),
+            line(story, "stagelet:", "PullImage is done"));
+  }
+
+  @Test
+  void whatTheRuntimeSaidOfAFailedStartIsInTheStory() {
+    stageletOnly("the journal tells of failures");
+    TestPod pod = pods().run();
+    TestContainer container = pod.container().command("/no/such/command").create();
+    String reason = String.valueOf(refusal(container::start).getDescription());
+
+    assertThat(reason).contains("/no/such/command");
+    assertThat(stagelet("story", reference(pod)))
+        .anySatisfy(line -> assertThat(line).contains("StartContainer failed", "/no/such/command"));
+  }
+
+  @Test
   void aFailedCallIsInTheJournalWithItsReason() {
     stageletOnly("the journal tells of failures");
     TestPod pod = pods().run();
@@ -112,21 +139,6 @@ class PodStoryIT extends ConformanceSuite {
   }
 
   private static List<String> stagelet(String... arguments) {
-    Command.of("journalctl", "--sync").runChecked();
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "io.stagelet.cri.Main"));
-    command.addAll(List.of(arguments));
-    return Command.of(command)
-        .withDeadline(Duration.ofSeconds(60))
-        .runChecked()
-        .text()
-        .lines()
-        .toList();
+    return StageletCommand.run(arguments);
   }
 }

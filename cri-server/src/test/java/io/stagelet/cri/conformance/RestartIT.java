@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import io.stagelet.cri.streaming.CommandClient;
 import io.stagelet.cri.v1.Container;
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.ContainerStatus;
@@ -14,6 +15,7 @@ import io.stagelet.cri.v1.PodSandboxState;
 import io.stagelet.cri.v1.PodSandboxStatus;
 import io.stagelet.linux.Command;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.List;
@@ -105,6 +107,60 @@ class RestartIT extends ConformanceSuite {
     pod.stop();
     pod.remove();
     assertThat(pods().known()).isEmpty();
+  }
+
+  @Test
+  void aTerminalIsSpokenToAndItsOutputIsLoggedAsBefore() throws IOException {
+    TestContainer container =
+        pods()
+            .run()
+            .container()
+            .shell(
+                """
+                n=0
+                while :; do n=$((n + 1)); echo tick $n; sleep 0.05; done &
+                while read line; do echo heard $line; done
+                """)
+            .with(config -> config.setStdin(true).setTty(true))
+            .start();
+    spokenTo(container, "one");
+    List<String> before = loggedOnTerminal(container);
+
+    server().kill();
+    startAgain();
+
+    spokenTo(container, "two");
+    List<String> after = loggedOnTerminal(container);
+    assertThat(after).startsWith(before.toArray(String[]::new)).contains("heard two");
+    List<String> ticks = after.stream().filter(line -> line.startsWith("tick ")).toList();
+    assertThat(ticks)
+        .as("nothing is lost, also of what was written while there was no server")
+        .isEqualTo(IntStream.rangeClosed(1, ticks.size()).mapToObj(i -> "tick " + i).toList());
+    assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
+  }
+
+  private static void spokenTo(TestContainer container, String word) {
+    try (CommandClient client =
+        container.attach(
+            CommandClient.Protocol.WEBSOCKET_5, new CommandClient.Wish(true, true, false, true))) {
+      client.input((word + "\n").getBytes(StandardCharsets.UTF_8));
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(
+              () -> new String(client.soFar(1), StandardCharsets.UTF_8).contains("heard " + word));
+    }
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> loggedOnTerminal(container).contains("heard " + word));
+  }
+
+  /** A terminal ends its lines with carriage return and line feed. */
+  private static List<String> loggedOnTerminal(TestContainer container) throws IOException {
+    String log = Files.readString(container.logFile());
+    return log.substring(0, log.lastIndexOf('\n') + 1)
+        .lines()
+        .map(line -> line.split(" ", 4)[3].stripTrailing())
+        .toList();
   }
 
   @Test

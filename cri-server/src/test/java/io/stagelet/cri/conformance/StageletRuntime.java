@@ -24,6 +24,12 @@ final class StageletRuntime implements RuntimeUnderTest {
   /** A handler whose runtime is not installed: {@code /nonexistent/runtime}. */
   static final Handler WITHOUT_RUNTIME = new Handler("without-runtime");
 
+  /** A handler whose containers rather lose output than wait. */
+  static final Handler DROPPING = new Handler("dropping");
+
+  /** The label of pods that is a field of their output. */
+  static final String FIELD_LABEL = "app.kubernetes.io/name";
+
   private final CleanupStack cleanup;
   private final Path state;
   private final Path run;
@@ -79,9 +85,17 @@ final class StageletRuntime implements RuntimeUnderTest {
             conf-dir = "%s"
             bin-dirs = ["%s", "%s"]
 
+            [output]
+            labels = ["%s"]
+
             [handlers.%s]
             stage1 = "oci"
             runtime = "/nonexistent/runtime"
+
+            [handlers.%s]
+            stage1 = "oci"
+            runtime = "%s"
+            output = "drop"
             """
                 .formatted(
                     run.resolve("stagelet.sock"),
@@ -91,7 +105,10 @@ final class StageletRuntime implements RuntimeUnderTest {
                     networks,
                     TestNetwork.PLUGINS,
                     state.resolve("plugins"),
-                    WITHOUT_RUNTIME.name()));
+                    FIELD_LABEL,
+                    WITHOUT_RUNTIME.name(),
+                    DROPPING.name(),
+                    program(HANDLERS.getFirst().name())));
     for (Handler handler : HANDLERS) {
       text.append(
           """
@@ -202,6 +219,15 @@ final class StageletRuntime implements RuntimeUnderTest {
                   started.complaint(),
                   Command.of("journalctl", "-u", UNIT, "-o", "cat", "-n", "100").run().text()));
     }
+  }
+
+  /** The server's process. */
+  long pid() {
+    return Long.parseLong(
+        Command.of("systemctl", "show", "--value", "--property=MainPID", UNIT)
+            .runChecked()
+            .text()
+            .strip());
   }
 
   /** Starts it again unless it runs: for what comes after a test that failed half way. */

@@ -2,9 +2,12 @@ package io.stagelet.cri.conformance;
 
 import static org.awaitility.Awaitility.await;
 
+import io.stagelet.cri.streaming.CommandClient;
+import io.stagelet.cri.v1.AttachRequest;
 import io.stagelet.cri.v1.ContainerConfig;
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.ContainerStatus;
+import io.stagelet.cri.v1.ExecRequest;
 import io.stagelet.cri.v1.ExecSyncResponse;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -13,6 +16,7 @@ import java.util.List;
 /** A container that was created, and what can be done with it. */
 final class TestContainer {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration STREAM = Duration.ofSeconds(30);
   private static final Duration POLL = Duration.ofMillis(50);
 
   private final TestPod pod;
@@ -64,6 +68,44 @@ final class TestContainer {
 
   ExecSyncResponse exec(Duration limit, String... command) {
     return cri().execSync(id, limit, List.of(command));
+  }
+
+  /** A session with a new process in it. */
+  CommandClient session(
+      CommandClient.Protocol protocol, CommandClient.Wish wish, String... command) {
+    return CommandClient.open(
+        protocol,
+        cri()
+            .runtime(STREAM)
+            .exec(
+                ExecRequest.newBuilder()
+                    .setContainerId(id)
+                    .addAllCmd(List.of(command))
+                    .setStdin(wish.stdin())
+                    .setStdout(wish.stdout())
+                    .setStderr(wish.stderr())
+                    .setTty(wish.terminal())
+                    .build())
+            .getUrl(),
+        wish);
+  }
+
+  /** A session with the container's own process. */
+  CommandClient attach(CommandClient.Protocol protocol, CommandClient.Wish wish) {
+    return CommandClient.open(
+        protocol,
+        cri()
+            .runtime(STREAM)
+            .attach(
+                AttachRequest.newBuilder()
+                    .setContainerId(id)
+                    .setStdin(wish.stdin())
+                    .setStdout(wish.stdout())
+                    .setStderr(wish.stderr())
+                    .setTty(wish.terminal())
+                    .build())
+            .getUrl(),
+        wish);
   }
 
   /** What a command in it wrote to its standard output, without the last line end. */

@@ -3,18 +3,11 @@ package io.stagelet.cri.streaming;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
 import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.WebSocket;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.Base64;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentHashMap;
 
 /** A client of an exec or attach session, the same for both protocols. */
 public abstract class CommandClient implements AutoCloseable {
@@ -179,120 +172,41 @@ public abstract class CommandClient implements AutoCloseable {
         .getBytes(StandardCharsets.UTF_8);
   }
 
-  private static final class OverWebSocket extends CommandClient implements WebSocket.Listener {
-    private final boolean base64;
-    private final Map<Integer, ByteArrayOutputStream> channels = new ConcurrentHashMap<>();
-    private final CompletableFuture<byte[]> error = new CompletableFuture<>();
-    private final ByteArrayOutputStream message = new ByteArrayOutputStream();
-    private final StringBuilder text = new StringBuilder();
-    private final HttpClient client = HttpClient.newHttpClient();
-    private final WebSocket socket;
+  private static final class OverWebSocket extends CommandClient {
+    private final ChannelSocket socket;
 
     OverWebSocket(Protocol protocol, String url) {
-      base64 = protocol == Protocol.WEBSOCKET_BASE64;
-      socket =
-          client
-              .newWebSocketBuilder()
-              .subprotocols(protocol.subprotocol)
-              .buildAsync(URI.create(url.replaceFirst("^http", "ws")), this)
-              .join();
-    }
-
-    private void send(int channel, byte[] bytes) {
-      if (base64) {
-        socket.sendText(channel + Base64.getEncoder().encodeToString(bytes), true).join();
-        return;
-      }
-      ByteBuffer frame = ByteBuffer.allocate(bytes.length + 1).put((byte) channel).put(bytes);
-      socket.sendBinary(frame.flip(), true).join();
+      socket = new ChannelSocket(protocol.subprotocol, url);
     }
 
     @Override
     public void input(byte[] bytes) {
-      for (int from = 0; from < bytes.length; from += 32 << 10) {
-        send(
-            0,
-            java.util.Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + (32 << 10))));
-      }
+      socket.send(0, bytes);
     }
 
     @Override
     public void endInput() {
-      send(255, new byte[] {0});
+      socket.send(255, new byte[] {0});
     }
 
     @Override
     public void resize(int columns, int rows) {
-      send(4, size(columns, rows));
+      socket.send(4, size(columns, rows));
     }
 
     @Override
     public byte[] soFar(int output) {
-      ByteArrayOutputStream received = channel(output);
-      synchronized (received) {
-        return received.toByteArray();
-      }
-    }
-
-    private ByteArrayOutputStream channel(int number) {
-      return channels.computeIfAbsent(number, _ -> new ByteArrayOutputStream());
+      return socket.soFar(output);
     }
 
     @Override
     CompletableFuture<byte[]> error() {
-      return error;
-    }
-
-    private void received(int number, byte[] bytes) {
-      ByteArrayOutputStream channel = channel(number);
-      synchronized (channel) {
-        channel.writeBytes(bytes);
-      }
-      if (number == 3 && bytes.length > 0) {
-        error.complete(bytes);
-      }
-    }
-
-    @Override
-    public CompletionStage<?> onBinary(WebSocket from, ByteBuffer data, boolean last) {
-      byte[] bytes = new byte[data.remaining()];
-      data.get(bytes);
-      message.writeBytes(bytes);
-      if (last) {
-        byte[] whole = message.toByteArray();
-        message.reset();
-        received(whole[0], java.util.Arrays.copyOfRange(whole, 1, whole.length));
-      }
-      from.request(1);
-      return CompletableFuture.completedFuture(null);
-    }
-
-    @Override
-    public CompletionStage<?> onText(WebSocket from, CharSequence data, boolean last) {
-      text.append(data);
-      if (last) {
-        received(text.charAt(0) - '0', Base64.getDecoder().decode(text.substring(1)));
-        text.setLength(0);
-      }
-      from.request(1);
-      return CompletableFuture.completedFuture(null);
-    }
-
-    @Override
-    public CompletionStage<?> onClose(WebSocket from, int code, String reason) {
-      error.completeExceptionally(new IllegalStateException("closed without a status"));
-      return CompletableFuture.completedFuture(null);
-    }
-
-    @Override
-    public void onError(WebSocket from, Throwable failure) {
-      error.completeExceptionally(failure);
+      return socket.error();
     }
 
     @Override
     public void close() {
-      socket.abort();
-      client.close();
+      socket.close();
     }
   }
 }

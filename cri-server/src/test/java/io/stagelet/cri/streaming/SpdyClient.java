@@ -16,6 +16,8 @@ import io.netty.handler.codec.http.HttpClientCodec;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
+import io.netty.handler.codec.http.websocketx.WebSocket13FrameEncoder;
 import io.netty.handler.codec.spdy.DefaultSpdyDataFrame;
 import io.netty.handler.codec.spdy.DefaultSpdyPingFrame;
 import io.netty.handler.codec.spdy.DefaultSpdySynStreamFrame;
@@ -27,10 +29,12 @@ import io.netty.handler.codec.spdy.SpdyRstStreamFrame;
 import io.netty.handler.codec.spdy.SpdySynReplyFrame;
 import io.netty.handler.codec.spdy.SpdyVersion;
 import io.netty.handler.codec.spdy.SpdyWindowUpdateFrame;
+import io.netty.handler.ssl.SslContext;
 import io.netty.util.ReferenceCountUtil;
 import java.io.ByteArrayOutputStream;
 import java.net.URI;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
@@ -50,15 +54,23 @@ public final class SpdyClient implements AutoCloseable {
   private final CompletableFuture<Boolean> gone = new CompletableFuture<>();
   private final Semaphore sessionWindow = new Semaphore(WINDOW);
   private final boolean keepsWindows;
+  private final boolean tunnelled;
   private final Channel channel;
 
   /**
    * Connects and upgrades.
    *
+   * @param protocol of the streams; {@link WebSocketTunnel#PROTOCOL} goes through a WebSocket
    * @throws IllegalStateException when the server refuses
    */
   public SpdyClient(URI url, String protocol, boolean keepsWindows) {
+    this(url, protocol, keepsWindows, Optional.empty());
+  }
+
+  /** The same, over TLS. */
+  SpdyClient(URI url, String protocol, boolean keepsWindows, Optional<SslContext> tls) {
     this.keepsWindows = keepsWindows;
+    this.tunnelled = protocol.equals(WebSocketTunnel.PROTOCOL);
     channel =
         new Bootstrap()
             .group(loop)
@@ -67,6 +79,10 @@ public final class SpdyClient implements AutoCloseable {
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel made) {
+                    tls.ifPresent(context ->
+                        made.pipeline()
+                            .addLast(
+                                context.newHandler(made.alloc(), url.getHost(), url.getPort())));
                     made.pipeline().addLast(new HttpClientCodec()).addLast(new Upgrade());
                   }
                 })
@@ -74,14 +90,23 @@ public final class SpdyClient implements AutoCloseable {
             .syncUninterruptibly()
             .channel();
     DefaultFullHttpRequest request =
-        new DefaultFullHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.POST, url.getRawPath());
-    request
-        .headers()
-        .set("Host", url.getAuthority())
-        .set("Connection", "Upgrade")
-        .set("Upgrade", "SPDY/3.1")
-        .set("X-Stream-Protocol-Version", protocol)
-        .set("Content-Length", "0");
+        new DefaultFullHttpRequest(
+            HttpVersion.HTTP_1_1, tunnelled ? HttpMethod.GET : HttpMethod.POST, url.getRawPath());
+    request.headers().set("Host", url.getAuthority()).set("Connection", "Upgrade");
+    if (tunnelled) {
+      request
+          .headers()
+          .set("Upgrade", "websocket")
+          .set("Sec-WebSocket-Key", "AAECAwQFBgcICQoLDA0ODw==")
+          .set("Sec-WebSocket-Version", "13")
+          .set("Sec-WebSocket-Protocol", protocol);
+    } else {
+      request
+          .headers()
+          .set("Upgrade", "SPDY/3.1")
+          .set("X-Stream-Protocol-Version", protocol)
+          .set("Content-Length", "0");
+    }
     channel.writeAndFlush(request).syncUninterruptibly();
     int status = get(answered).status().code();
     if (status != 101) {
@@ -98,6 +123,11 @@ public final class SpdyClient implements AutoCloseable {
   /** Completes when the connection is closed. */
   public CompletableFuture<Boolean> gone() {
     return gone;
+  }
+
+  /** Reads on, or reads no more of what the server sends. */
+  public void reads(boolean wanted) {
+    channel.config().setAutoRead(wanted);
   }
 
   /** Opens a stream and waits until it is accepted. */
@@ -176,6 +206,13 @@ public final class SpdyClient implements AutoCloseable {
       }
     }
 
+    /** How many bytes have come until now. */
+    int received() {
+      synchronized (received) {
+        return received.size();
+      }
+    }
+
     private void data(ByteBuf bytes, boolean last) {
       int count = bytes.readableBytes();
       byte[] copy = new byte[count];
@@ -207,7 +244,14 @@ public final class SpdyClient implements AutoCloseable {
     public void channelRead(ChannelHandlerContext ctx, Object message) {
       if (message instanceof HttpResponse response) {
         if (response.status().code() == 101) {
+          if (tunnelled) {
+            ctx.pipeline()
+                .addLast(new WebSocket13FrameEncoder(true))
+                .addLast(new WebSocket13FrameDecoder(false, false, 1 << 20))
+                .addLast(new WebSocketTunnel());
+          }
           ctx.pipeline()
+              .addLast(new ReadGate())
               .addLast(new SpdyFrameCodec(SpdyVersion.SPDY_3_1, 1 << 16, 1 << 14, 6, 15, 8, false))
               .addLast(new Frames());
           ctx.pipeline().remove(HttpClientCodec.class);

@@ -11,23 +11,13 @@ import io.stagelet.linux.Orphans;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.Stage1;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.SecureRandom;
-import java.time.Clock;
-import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -42,41 +32,12 @@ final class StreamingServerTest {
   private static final CommandClient.Wish TERMINAL =
       new CommandClient.Wish(true, true, false, true);
 
-  private final StreamingServer server =
-      new StreamingServer(StreamingSettings.defaults(), Clock.systemUTC(), new SecureRandom());
-  private final AtomicInteger open = new AtomicInteger();
+  private final LocalStreams streams = new LocalStreams();
+  private final AtomicInteger open = streams.open();
 
   @AfterEach
   void close() {
-    server.close();
-  }
-
-  /** A program of this machine, as a stage1 would give it. */
-  private final class LocalExec implements Stage1.Exec {
-    private final Command command;
-
-    LocalExec(String script) {
-      this.command = Command.of("/bin/sh", "-c", script);
-      open.incrementAndGet();
-    }
-
-    @Override
-    public Command command() {
-      return command;
-    }
-
-    @Override
-    public Optional<String> refusal() {
-      return Optional.empty();
-    }
-
-    @Override
-    public void kill() {}
-
-    @Override
-    public void close() {
-      open.decrementAndGet();
-    }
+    streams.close();
   }
 
   /** One whose command leaves its process behind, and may die before it says which. */
@@ -128,30 +89,9 @@ final class StreamingServerTest {
     }
   }
 
-  private String url(String script, CommandClient.Wish wish) {
-    return url(() -> new LocalExec(script), wish);
-  }
-
-  private String url(Supplier<Stage1.Exec> exec, CommandClient.Wish wish) {
-    return server.url(
-        new StreamRequest.CommandSession(
-            "exec",
-            wish.stdin(),
-            wish.stdout(),
-            wish.stderr(),
-            wish.terminal(),
-            loop ->
-                new ExecEnd(
-                    loop,
-                    server.blocking(),
-                    exec,
-                    new ExecEnd.Wish(
-                        wish.stdin(), wish.stdout(), wish.stderr(), wish.terminal()))));
-  }
-
   private CommandClient client(
       CommandClient.Protocol protocol, String script, CommandClient.Wish wish) {
-    return CommandClient.open(protocol, url(script, wish), wish);
+    return streams.client(protocol, script, wish);
   }
 
   @ParameterizedTest
@@ -218,7 +158,7 @@ final class StreamingServerTest {
         CommandClient client =
             CommandClient.open(
                 protocol,
-                url(
+                streams.url(
                     () ->
                         new LeavingExec(
                             directory, "read line; sleep 20 & echo got $line; exit 6", true),
@@ -237,7 +177,7 @@ final class StreamingServerTest {
         CommandClient client =
             CommandClient.open(
                 CommandClient.Protocol.WEBSOCKET_5,
-                url(() -> new LeavingExec(directory, "true", false), ALL),
+                streams.url(() -> new LeavingExec(directory, "true", false), ALL),
                 ALL)) {
       assertThat(client.status().toString()).contains("nothing was left in");
     }
@@ -265,7 +205,7 @@ final class StreamingServerTest {
 
   @Test
   void aTokenIsGoodOnceAndForItsKindOnly() {
-    String url = url("true", ALL);
+    String url = streams.url("true", ALL);
     String elsewhere = url.replace("/exec/", "/attach/");
     assertThatThrownBy(() -> new SpdyClient(URI.create(elsewhere), "v4.channel.k8s.io", false))
         .hasMessageContaining("404");
@@ -279,70 +219,7 @@ final class StreamingServerTest {
   @Test
   void aProtocolThatIsNotKnownIsRefused() {
     assertThatThrownBy(
-            () -> new SpdyClient(URI.create(url("true", ALL)), "v9.channel.k8s.io", false))
+            () -> new SpdyClient(URI.create(streams.url("true", ALL)), "v9.channel.k8s.io", false))
         .hasMessageContaining("403");
-  }
-
-  @Test
-  void aForwardedConnectionKeepsItsHalfCloses() throws IOException {
-    byte[] sent = new byte[2_000_003];
-    new Random(2).nextBytes(sent);
-    try (ServerSocket listener = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
-      Thread.startVirtualThread(() -> reverse(listener));
-      try (SpdyClient client =
-          new SpdyClient(forwarded(listener.getLocalPort()), "portforward.k8s.io", false)) {
-        SpdyClient.Stream error = client.open(headers("error", listener.getLocalPort(), 0));
-        error.end();
-        SpdyClient.Stream data = client.open(headers("data", listener.getLocalPort(), 0));
-        data.write(sent);
-        data.end();
-        byte[] answer = SpdyClient.get(data.all());
-        assertThat(answer).hasSize(sent.length);
-        assertThat(answer[0]).isEqualTo(sent[sent.length - 1]);
-        assertThat(SpdyClient.get(error.all())).isEmpty();
-      }
-    }
-  }
-
-  @Test
-  void aPortWhereNobodyListensIsNamed() throws IOException {
-    int port;
-    try (ServerSocket once = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      port = once.getLocalPort();
-    }
-    try (SpdyClient client = new SpdyClient(forwarded(port), "portforward.k8s.io", false)) {
-      SpdyClient.Stream error = client.open(headers("error", port, 7));
-      SpdyClient.Stream data = client.open(headers("data", port, 7));
-      assertThat(new String(SpdyClient.get(error.all()), StandardCharsets.UTF_8))
-          .contains("port " + port, "pod n/p");
-      assertThat(SpdyClient.get(data.all())).isEmpty();
-    }
-  }
-
-  private URI forwarded(int port) {
-    return URI.create(
-        server.url(new StreamRequest.PortSession("n/p", Optional.empty(), List.of(port))));
-  }
-
-  private static Map<String, String> headers(String type, int port, int request) {
-    return Map.of(
-        "streamtype", type, "port", String.valueOf(port), "requestid", String.valueOf(request));
-  }
-
-  /** Answers only when all has come: the last byte first. */
-  private static void reverse(ServerSocket listener) {
-    try (Socket socket = listener.accept();
-        InputStream in = socket.getInputStream();
-        OutputStream out = socket.getOutputStream()) {
-      byte[] all = in.readAllBytes();
-      byte[] reversed = new byte[all.length];
-      for (int i = 0; i < all.length; i++) {
-        reversed[i] = all[all.length - 1 - i];
-      }
-      out.write(reversed);
-    } catch (IOException closed) {
-      // the test says what it misses
-      return;
-    }
   }
 }

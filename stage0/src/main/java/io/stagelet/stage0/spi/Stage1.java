@@ -178,6 +178,20 @@ public interface Stage1 extends AutoCloseable {
     /** Runs the process; give it a deadline and an input before. */
     Command command();
 
+    /** The cgroup that the command is to be started in; this process's own when empty. */
+    default Optional<Path> cgroup() {
+      return Optional.empty();
+    }
+
+    /**
+     * Where a command that runs a process on a terminal hands the terminal's master over, by a unix
+     * socket as in the OCI runtimes' {@code --console-socket}; it is made by the caller before.
+     * When empty, the command is to be given a terminal, and relays the process's own.
+     */
+    default Optional<Path> consoleSocket() {
+      return Optional.empty();
+    }
+
     /**
      * Whether the command ends as soon as the process runs, and leaves it to this process as its
      * child; else the command's end is the process's.

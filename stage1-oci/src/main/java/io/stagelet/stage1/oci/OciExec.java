@@ -46,6 +46,8 @@ final class OciExec implements Stage1.Exec {
   private final Path log;
   private final Path pid;
   private final Path cgroup;
+  private final Optional<Path> consoleSocket;
+  private final boolean startsInCgroup;
   private final boolean leavesProcess;
   private final ObjectMapper json;
   private volatile boolean killed;
@@ -55,6 +57,8 @@ final class OciExec implements Stage1.Exec {
       Path directory,
       String name,
       Path cgroup,
+      Optional<Path> consoleSocket,
+      boolean startsInCgroup,
       boolean leavesProcess,
       ObjectMapper json) {
     this.command = command;
@@ -62,6 +66,8 @@ final class OciExec implements Stage1.Exec {
     this.log = directory.resolve(name + ".log");
     this.pid = directory.resolve(name + ".pid");
     this.cgroup = cgroup;
+    this.consoleSocket = consoleSocket;
+    this.startsInCgroup = startsInCgroup;
     this.leavesProcess = leavesProcess;
     this.json = json;
   }
@@ -90,6 +96,12 @@ final class OciExec implements Stage1.Exec {
     if (leavesProcess) {
       options.addAll(List.of("--detach", "--pid-file", pid.toString()));
     }
+    Optional<Path> consoleSocket =
+        terminal && runtime.handsTerminalsOver()
+            ? Optional.of(consoleSocket(runtime, name))
+            : Optional.empty();
+    consoleSocket.ifPresent(
+        socket -> options.addAll(List.of("--console-socket", socket.toString())));
     OciExec exec =
         new OciExec(
             Command.of(
@@ -97,6 +109,8 @@ final class OciExec implements Stage1.Exec {
             container.directory(),
             name,
             cgroup,
+            consoleSocket,
+            runtime.leavesCgroupsAlone(),
             leavesProcess,
             json);
     try {
@@ -112,23 +126,32 @@ final class OciExec implements Stage1.Exec {
     return exec;
   }
 
+  /** Short, as a socket's path must be. */
+  private static Path consoleSocket(OciRuntime runtime, String name) {
+    return runtime.root().resolve("tty-" + name);
+  }
+
   /**
    * Kills what an earlier server's execs still run. What such an exec left behind on purpose, when
    * it had ended by itself, has no file any more and goes on.
    */
-  static void endLost(ContainerPlan container, String unitCgroup) {
+  static void endLost(OciRuntime runtime, ContainerPlan container, String unitCgroup) {
     try (DirectoryStream<Path> files =
         Files.newDirectoryStream(container.directory(), "exec-*.json")) {
       for (Path file : files) {
         String name = file.getFileName().toString().replace(".json", "");
         Path cgroup = CGROUPS.resolve(unitCgroup.substring(1)).resolve(name);
-        LOG.info("{} of container {} has lost its client and is killed", name, container.name());
+        OciEvent.EXEC_ENDED
+            .on(LOG)
+            .log("{} of container {} has lost its client and is killed", name, container.name());
         try (OciExec lost =
             new OciExec(
                 Command.of("true"),
                 container.directory(),
                 name,
                 cgroup,
+                Optional.of(consoleSocket(runtime, name)),
+                false,
                 false,
                 new ObjectMapper())) {
           lost.kill();
@@ -146,6 +169,16 @@ final class OciExec implements Stage1.Exec {
   @Override
   public Command command() {
     return command;
+  }
+
+  @Override
+  public Optional<Path> cgroup() {
+    return startsInCgroup ? Optional.of(cgroup) : Optional.empty();
+  }
+
+  @Override
+  public Optional<Path> consoleSocket() {
+    return consoleSocket;
   }
 
   @Override
@@ -247,7 +280,9 @@ final class OciExec implements Stage1.Exec {
     if (killed) {
       awaitEnd();
     }
-    for (Path file : new Path[] {process, log, pid, cgroup}) {
+    List<Path> files = new ArrayList<>(List.of(process, log, pid, cgroup));
+    consoleSocket.ifPresent(files::add);
+    for (Path file : files) {
       try {
         Files.deleteIfExists(file);
       } catch (DirectoryNotEmptyException left) {

@@ -19,9 +19,9 @@ import java.util.stream.Stream;
  * The command line of an OCI runtime.
  *
  * <p>crun leaves control groups alone ({@code --cgroup-manager=disabled}): a container is where its
- * unit's {@code ExecStart} is, and a process that joins is put there before. With a manager of its
- * own crun would kill whatever is in the container's cgroup when a creation fails and when it
- * deletes, and that is where it runs itself.
+ * unit's {@code ExecStart} is, and a process that joins is started there. With a manager of its own
+ * crun would kill whatever is in the container's cgroup when a creation fails and when it deletes,
+ * and that is where it runs itself.
  *
  * @param binary the program
  * @param root where it keeps its own state, on a tmpfs
@@ -43,9 +43,6 @@ record OciRuntime(
 
   /** What every container needs of a runtime. */
   private static final List<String> NEEDED = List.of("create", "start", "state", "kill", "delete");
-
-  /** To {@code cgroup.procs}, 0 is the process that writes it (cgroups(7)). */
-  private static final String ENTER_CGROUP = "echo 0 > \"$0\" && exec \"$@\"";
 
   OciRuntime {
     arguments = List.copyOf(arguments);
@@ -156,17 +153,25 @@ record OciRuntime(
   List<String> exec(Path log, Path cgroup, String container, String... options) {
     List<String> arguments = new ArrayList<>(List.of("exec"));
     arguments.addAll(List.of(options));
-    boolean intoCgroup = !crun && features.execsIntoCgroups();
-    if (intoCgroup) {
+    if (!leavesCgroupsAlone()) {
       arguments.addAll(List.of("--cgroup", cgroup.getFileName().toString()));
     }
     arguments.add(container);
-    List<String> command = command(log, arguments.toArray(String[]::new));
-    if (!intoCgroup) {
-      command.addAll(
-          0, List.of("/bin/sh", "-c", ENTER_CGROUP, cgroup.resolve("cgroup.procs").toString()));
-    }
-    return command;
+    return command(log, arguments.toArray(String[]::new));
+  }
+
+  /**
+   * Whether a process on a terminal is run with a console socket. crun can; where it relays the
+   * terminal instead, what a process says last may end up in its log. runc would have to leave the
+   * process behind.
+   */
+  boolean handsTerminalsOver() {
+    return crun;
+  }
+
+  /** Whether a process joins the container in the cgroup where the command was started. */
+  boolean leavesCgroupsAlone() {
+    return crun || !features.execsIntoCgroups();
   }
 
   /**

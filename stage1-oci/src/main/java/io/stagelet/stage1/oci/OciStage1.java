@@ -512,7 +512,9 @@ final class OciStage1 implements Stage1 {
   @Override
   public void endLostExecs(ContainerPlan container) {
     OciExec.endLost(
-        container, "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container)));
+        runtime,
+        container,
+        "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container)));
   }
 
   @Override

@@ -27,16 +27,24 @@ import java.util.zip.GZIPOutputStream;
 final class BenchmarkImage {
   private static final int FILE = 1 << 20;
   private static final int TAR_BLOCK = 512;
+  private static final Path PROGRAM = Path.of("/usr/bin/busybox");
 
   private final String registry;
   private final String repository;
   private final boolean zstd;
+  private boolean startable;
   private final HttpClient client = HttpClient.newHttpClient();
 
   BenchmarkImage(String registry, String repository, boolean zstd) {
     this.zstd = zstd;
     this.registry = registry;
     this.repository = repository;
+  }
+
+  /** Has a program that sleeps, in its first layer. */
+  BenchmarkImage startable() {
+    startable = true;
+    return this;
   }
 
   /** Makes and pushes it; answers its name. */
@@ -59,7 +67,7 @@ final class BenchmarkImage {
       }
     }
     byte[] config =
-        "{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{\"Cmd\":[\"/none\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[%s]}}"
+        "{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{\"Cmd\":[\"/busybox\",\"sleep\",\"3600\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[%s]}}"
             .formatted(String.join(",", diffIds))
             .getBytes(StandardCharsets.UTF_8);
     String configDigest = "sha256:" + HexFormat.of().formatHex(sha256().digest(config));
@@ -129,15 +137,12 @@ final class BenchmarkImage {
     try (OutputStream stored = Files.newOutputStream(file);
         OutputStream packed =
             zstd ? new ZstdOutputStream(stored) : new GZIPOutputStream(stored, 1 << 16)) {
+      if (startable && layer == 0) {
+        add("busybox", Files.readAllBytes(PROGRAM), hash, packed);
+      }
       for (int number = 0; Files.size(file) < packedBytes; number++) {
         int size = (int) Math.min(FILE, Math.max(TAR_BLOCK, packedBytes * 2));
-        byte[] content = content(random, size);
-        byte[] header = header("layer%d/file%d".formatted(layer, number), size);
-        byte[] padding = new byte[(TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK];
-        for (byte[] part : List.of(header, content, padding)) {
-          hash.update(part);
-          packed.write(part);
-        }
+        add("layer%d/file%d".formatted(layer, number), content(random, size), hash, packed);
         packed.flush();
       }
       byte[] end = new byte[2 * TAR_BLOCK];
@@ -145,6 +150,15 @@ final class BenchmarkImage {
       packed.write(end);
     }
     return "sha256:" + HexFormat.of().formatHex(hash.digest());
+  }
+
+  private static void add(String name, byte[] content, MessageDigest hash, OutputStream packed)
+      throws IOException {
+    byte[] padding = new byte[(TAR_BLOCK - content.length % TAR_BLOCK) % TAR_BLOCK];
+    for (byte[] part : List.of(header(name, content.length), content, padding)) {
+      hash.update(part);
+      packed.write(part);
+    }
   }
 
   /** A third noise, two thirds words: gzip makes less than half of it. */
@@ -165,7 +179,7 @@ final class BenchmarkImage {
   private static byte[] header(String name, int size) {
     byte[] header = new byte[TAR_BLOCK];
     put(header, 0, name);
-    put(header, 100, "0000644");
+    put(header, 100, "0000755");
     put(header, 108, "0000000");
     put(header, 116, "0000000");
     put(header, 124, "%011o".formatted(size));

@@ -1,23 +1,5 @@
 package io.stagelet.testhost.bench;
 
-import io.stagelet.cri.v1.ContainerConfig;
-import io.stagelet.cri.v1.ContainerMetadata;
-import io.stagelet.cri.v1.ContainerState;
-import io.stagelet.cri.v1.ContainerStatusRequest;
-import io.stagelet.cri.v1.CreateContainerRequest;
-import io.stagelet.cri.v1.ImageSpec;
-import io.stagelet.cri.v1.LinuxPodSandboxConfig;
-import io.stagelet.cri.v1.LinuxSandboxSecurityContext;
-import io.stagelet.cri.v1.Mount;
-import io.stagelet.cri.v1.NamespaceMode;
-import io.stagelet.cri.v1.NamespaceOption;
-import io.stagelet.cri.v1.PodSandboxConfig;
-import io.stagelet.cri.v1.PodSandboxMetadata;
-import io.stagelet.cri.v1.PullImageRequest;
-import io.stagelet.cri.v1.RemovePodSandboxRequest;
-import io.stagelet.cri.v1.RunPodSandboxRequest;
-import io.stagelet.cri.v1.StartContainerRequest;
-import io.stagelet.testhost.CriConnection;
 import io.stagelet.testhost.Node;
 import java.io.BufferedOutputStream;
 import java.io.BufferedReader;
@@ -41,10 +23,11 @@ import java.util.regex.Pattern;
 /**
  * Measures how fast the output of containers is carried, and what is lost on the way: several
  * containers write numbered lines as fast as they can, all at once. One runtime after the other in
- * the same machine. Of Stagelet, also how long a line takes to whoever follows the journal.
+ * the same machine. Of Stagelet, also how long a line takes to whoever follows the journal, with a
+ * line of {@code logger(1)} beside it. And what containers cost that say nothing.
  *
- * <p>Usage: {@code LogsBenchmark INSIDE LINES CONTAINERS RUNTIME…}; the script {@code
- * testhost/bench} calls it. A line has 100 bytes.
+ * <p>Usage: {@code LogsBenchmark INSIDE LINES CONTAINERS SILENT RUNTIME…}; the script {@code
+ * testhost/bench} calls it. A line has 100 bytes; with SILENT 0 those are left out.
  */
 public final class LogsBenchmark {
   private static final String IMAGE_NAME = "e2e-test-images/busybox";
@@ -53,18 +36,21 @@ public final class LogsBenchmark {
       Pattern.compile("\"__REALTIME_TIMESTAMP\"\\s*:\\s*\"([0-9]+)\"");
   private static final int LINE_BYTES = 100;
   private static final int LATENCY_SAMPLES = 50;
+  private static final int LOGGER_SAMPLES = 10;
   private static final Duration LONGEST_RUN = Duration.ofMinutes(10);
   private static final Duration SETTLE = Duration.ofSeconds(2);
 
   private final Node node;
   private final int lines;
   private final int containers;
+  private final int silent;
   private final Path directory;
 
-  private LogsBenchmark(Node node, int lines, int containers, Path directory) {
+  private LogsBenchmark(Node node, int lines, int containers, int silent, Path directory) {
     this.node = node;
     this.lines = lines;
     this.containers = containers;
+    this.silent = silent;
     this.directory = directory;
   }
 
@@ -73,6 +59,7 @@ public final class LogsBenchmark {
    *
    * @param inJournal lines found there; -1 where the runtime does not use it
    * @param latency where it was measured
+   * @param idle where it was measured
    */
   private record Figures(
       String runtime,
@@ -81,25 +68,26 @@ public final class LogsBenchmark {
       double journaldSeconds,
       long inFiles,
       long inJournal,
-      Optional<Latency> latency) {}
-
-  private record Written(String id, Path log) {}
+      Optional<Latency> latency,
+      Optional<IdleCost> idle) {}
 
   /** Measures all runtimes and prints what came out. */
   public static void main(String[] arguments) throws IOException, InterruptedException {
-    if (arguments.length < 4) {
-      System.err.println("usage: LogsBenchmark INSIDE LINES CONTAINERS RUNTIME…");
+    if (arguments.length < 5) {
+      System.err.println("usage: LogsBenchmark INSIDE LINES CONTAINERS SILENT RUNTIME…");
       System.exit(2);
     }
     Node node = new Node(Path.of(arguments[0]));
     int lines = Integer.parseInt(arguments[1]);
     int containers = Integer.parseInt(arguments[2]);
+    int silent = Integer.parseInt(arguments[3]);
     node.pushImages(IMAGE_NAME);
     long lost = 0;
-    for (String runtime : List.of(arguments).subList(3, arguments.length)) {
+    for (String runtime : List.of(arguments).subList(4, arguments.length)) {
       Path directory = Files.createTempDirectory(Path.of("/var/tmp"), "bench-logs-");
       try {
-        Figures figures = new LogsBenchmark(node, lines, containers, directory).measure(runtime);
+        Figures figures =
+            new LogsBenchmark(node, lines, containers, silent, directory).measure(runtime);
         print(figures, lines, containers);
         long expected = (long) lines * containers;
         lost += Math.abs(expected - figures.inFiles());
@@ -131,68 +119,86 @@ public final class LogsBenchmark {
         .latency()
         .ifPresent(latency ->
             System.out.printf(
-                "%-10s  from a write, at rest (median of %d): %.2f ms to the file, %.2f ms to journald, %.0f ms to journalctl --follow%n",
+                "%-10s  from a write, at rest (median of %d): %.2f ms to the file, %.2f ms to journald, %.2f ms to journalctl --follow; a line of logger: %.0f ms%n",
                 figures.runtime(),
                 LATENCY_SAMPLES,
                 latency.file(),
                 latency.journal(),
-                latency.follower()));
+                latency.follower(),
+                latency.logger()));
+    figures
+        .idle()
+        .ifPresent(idle ->
+            System.out.printf(
+                "%-10s  %d silent containers: %d processes and %.1f MB beside theirs, %.2f ms CPU a second%n",
+                figures.runtime(),
+                idle.containers(),
+                idle.processes(),
+                idle.megabytes(),
+                idle.cpuMillisPerSecond()));
   }
 
   private Figures measure(String runtime) throws IOException, InterruptedException {
     System.err.printf("measuring %s with %d containers of %d lines%n", runtime, containers, lines);
     writeLines(directory.resolve("lines"));
     boolean journal = runtime.equals("stagelet");
-    Path socket = node.start(runtime);
-    String unit = journal ? "stagelet-testhost.service" : runtime + ".service";
-    try (CriConnection cri = new CriConnection(socket)) {
-      cri.images()
-          .withWaitForReady()
-          .pullImage(PullImageRequest.newBuilder().setImage(image()).build());
-      PodSandboxConfig pod = pod();
-      String sandbox =
-          cri.runtime()
-              .runPodSandbox(RunPodSandboxRequest.newBuilder().setConfig(pod).build())
-              .getPodSandboxId();
-      List<Written> written = new ArrayList<>();
-      for (int i = 0; i < containers; i++) {
-        written.add(
-            start(
-                cri,
-                sandbox,
-                pod,
-                "writer-" + i,
-                "until [ -e /bench/go ]; do sleep 0.05; done; exec cat /bench/lines"));
-      }
-      Thread.sleep(SETTLE);
-      double cpu = cpuSeconds(unit);
-      double journald = cpuSeconds("systemd-journald.service");
-      long begun = System.nanoTime();
-      Files.writeString(directory.resolve("go"), "");
-      for (Written each : written) {
-        awaitEnd(cri, each, begun);
-      }
-      double seconds = (System.nanoTime() - begun) / 1e9;
-      Thread.sleep(SETTLE);
-      cpu = cpuSeconds(unit) - cpu;
-      node.run(List.of("journalctl", "--sync"));
-      journald = cpuSeconds("systemd-journald.service") - journald;
-      long inFiles = 0;
-      long inJournal = journal ? 0 : -1;
-      for (Written each : written) {
-        inFiles += linesIn(Files.newInputStream(each.log()));
-        if (journal) {
-          inJournal += linesInJournal(each.id());
+    try {
+      Optional<IdleCost> idle = Optional.empty();
+      if (silent > 0) {
+        try (Writers writers = writers(runtime)) {
+          idle = Optional.of(IdleCost.measure(writers, silent));
         }
       }
-      Optional<Latency> latency =
-          journal ? Optional.of(latency(cri, sandbox, pod)) : Optional.empty();
-      cri.runtime()
-          .removePodSandbox(RemovePodSandboxRequest.newBuilder().setPodSandboxId(sandbox).build());
-      return new Figures(runtime, seconds, cpu, journald, inFiles, inJournal, latency);
+      try (Writers writers = writers(runtime)) {
+        return measure(runtime, journal, writers, idle);
+      }
     } finally {
-      node.stop(runtime);
+      if (!runtime.equals("conmon")) {
+        node.stop(runtime);
+      }
     }
+  }
+
+  private Writers writers(String runtime) {
+    if (runtime.equals("conmon")) {
+      return new ConmonWriters(node, directory);
+    }
+    Path socket = node.start(runtime);
+    String unit = runtime.equals("stagelet") ? "stagelet-testhost.service" : runtime + ".service";
+    return new CriWriters(socket, unit, IMAGE, directory);
+  }
+
+  private Figures measure(String runtime, boolean journal, Writers writers, Optional<IdleCost> idle)
+      throws IOException, InterruptedException {
+    List<Writers.Written> written = new ArrayList<>();
+    for (int i = 0; i < containers; i++) {
+      written.add(
+          writers.start(
+              "writer-" + i, "until [ -e /bench/go ]; do sleep 0.05; done; exec cat /bench/lines"));
+    }
+    Thread.sleep(SETTLE);
+    double cpu = cpuSeconds(writers.unit());
+    double journald = cpuSeconds("systemd-journald.service");
+    long begun = System.nanoTime();
+    Files.writeString(directory.resolve("go"), "");
+    for (Writers.Written each : written) {
+      awaitEnd(writers, each, begun);
+    }
+    double seconds = (System.nanoTime() - begun) / 1e9;
+    Thread.sleep(SETTLE);
+    cpu = cpuSeconds(writers.unit()) - cpu;
+    node.run(List.of("journalctl", "--sync"));
+    journald = cpuSeconds("systemd-journald.service") - journald;
+    long inFiles = 0;
+    long inJournal = journal ? 0 : -1;
+    for (Writers.Written each : written) {
+      inFiles += linesIn(Files.newInputStream(each.log()));
+      if (journal) {
+        inJournal += linesInJournal(each.id());
+      }
+    }
+    Optional<Latency> latency = journal ? Optional.of(latency(writers)) : Optional.empty();
+    return new Figures(runtime, seconds, cpu, journald, inFiles, inJournal, latency, idle);
   }
 
   private void writeLines(Path file) throws IOException {
@@ -204,56 +210,9 @@ public final class LogsBenchmark {
     }
   }
 
-  private PodSandboxConfig pod() {
-    return PodSandboxConfig.newBuilder()
-        .setMetadata(
-            PodSandboxMetadata.newBuilder()
-                .setName("logs")
-                .setNamespace("bench")
-                .setUid(UUID.randomUUID().toString()))
-        .setLogDirectory(directory.resolve("logs").toString())
-        .setLinux(
-            LinuxPodSandboxConfig.newBuilder()
-                .setCgroupParent("bench.slice")
-                .setSecurityContext(
-                    LinuxSandboxSecurityContext.newBuilder()
-                        .setNamespaceOptions(
-                            NamespaceOption.newBuilder().setNetwork(NamespaceMode.NODE))))
-        .build();
-  }
-
-  private Written start(
-      CriConnection cri, String sandbox, PodSandboxConfig pod, String name, String shell) {
-    ContainerConfig config =
-        ContainerConfig.newBuilder()
-            .setMetadata(ContainerMetadata.newBuilder().setName(name))
-            .setImage(image())
-            .addAllCommand(List.of("sh", "-c", shell))
-            .addMounts(
-                Mount.newBuilder().setHostPath(directory.toString()).setContainerPath("/bench"))
-            .setLogPath(name + "/0.log")
-            .build();
-    String id =
-        cri.runtime()
-            .createContainer(
-                CreateContainerRequest.newBuilder()
-                    .setPodSandboxId(sandbox)
-                    .setConfig(config)
-                    .setSandboxConfig(pod)
-                    .build())
-            .getContainerId();
-    cri.runtime().startContainer(StartContainerRequest.newBuilder().setContainerId(id).build());
-    return new Written(id, directory.resolve("logs").resolve(name).resolve("0.log"));
-  }
-
-  private static void awaitEnd(CriConnection cri, Written written, long begun)
-      throws InterruptedException {
-    while (cri.runtime()
-            .containerStatus(
-                ContainerStatusRequest.newBuilder().setContainerId(written.id()).build())
-            .getStatus()
-            .getState()
-        != ContainerState.CONTAINER_EXITED) {
+  private static void awaitEnd(Writers writers, Writers.Written written, long begun)
+      throws IOException, InterruptedException {
+    while (!writers.ended(written)) {
       if (System.nanoTime() - begun > LONGEST_RUN.toNanos()) {
         throw new IllegalStateException("a container does not come to its end: " + written);
       }
@@ -266,15 +225,16 @@ public final class LogsBenchmark {
    *
    * @param file to kubelet's file
    * @param journal to journald, by the time that this gives the entry
-   * @param follower to whoever follows with journalctl; journald wakes them a few times a second
+   * @param follower to whoever follows with journalctl
+   * @param logger from a line of {@code logger(1)} to whoever follows: journald itself wakes them a
+   *     few times a second
    */
-  private record Latency(double file, double journal, double follower) {}
+  private record Latency(double file, double journal, double follower, double logger) {}
 
-  private Latency latency(CriConnection cri, String sandbox, PodSandboxConfig pod)
-      throws IOException, InterruptedException {
+  private Latency latency(Writers writers) throws IOException, InterruptedException {
     Path fifo = directory.resolve("fifo");
     node.run(List.of("mkfifo", fifo.toString()));
-    Written echo = start(cri, sandbox, pod, "echo", "exec cat /bench/fifo");
+    Writers.Written echo = writers.start("echo", "exec cat /bench/fifo");
     Process follow =
         new ProcessBuilder(
                 "journalctl",
@@ -321,7 +281,35 @@ public final class LogsBenchmark {
     } finally {
       follow.destroy();
     }
-    return new Latency(file.medianMillis(), journal.medianMillis(), follower.medianMillis());
+    return new Latency(
+        file.medianMillis(), journal.medianMillis(), follower.medianMillis(), loggerMillis());
+  }
+
+  private double loggerMillis() throws IOException, InterruptedException {
+    String mark = "bench-" + UUID.randomUUID();
+    Process follow =
+        new ProcessBuilder(
+                "journalctl", "--follow", "--lines=0", "--output=cat", "SYSLOG_IDENTIFIER=" + mark)
+            .start();
+    Durations all = new Durations();
+    try (BufferedReader from =
+        new BufferedReader(
+            new InputStreamReader(follow.getInputStream(), StandardCharsets.US_ASCII))) {
+      Thread.sleep(SETTLE);
+      for (int i = 0; i < LOGGER_SAMPLES; i++) {
+        node.run(List.of("logger", "--tag=" + mark, "sample " + i));
+        long begun = System.nanoTime();
+        String heard = String.valueOf(from.readLine());
+        all.add(Duration.ofNanos(System.nanoTime() - begun));
+        if (!heard.equals("sample " + i)) {
+          throw new IllegalStateException("'sample %d' came as '%s'".formatted(i, heard));
+        }
+        Thread.sleep(600);
+      }
+    } finally {
+      follow.destroy();
+    }
+    return all.medianMillis();
   }
 
   private double cpuSeconds(String unit) {
@@ -357,9 +345,5 @@ public final class LogsBenchmark {
       }
       return lines;
     }
-  }
-
-  private static ImageSpec image() {
-    return ImageSpec.newBuilder().setImage(IMAGE).build();
   }
 }

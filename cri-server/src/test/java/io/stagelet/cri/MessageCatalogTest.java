@@ -1,10 +1,17 @@
-package io.stagelet.journal;
+package io.stagelet.cri;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.stagelet.journal.StoryEvent;
+import io.stagelet.stage0.ImageEvent;
+import io.stagelet.stage1.oci.OciEvent;
+import io.stagelet.units.UnitsEvent;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -16,7 +23,7 @@ import org.slf4j.event.Level;
 
 /** The catalog that {@code journalctl -x} prints from, and what the code can say. */
 class MessageCatalogTest {
-  private static final Path CATALOG = Path.of("src/main/catalog/stagelet.catalog");
+  private static final Path CATALOG = Path.of("../journal/src/main/catalog/stagelet.catalog");
   private static final Pattern ENTRY =
       Pattern.compile("(?ms)^-- ([0-9a-f]{32})\\n(.*?)\\n\\n(.*?)(?=^-- |\\z)");
 
@@ -24,9 +31,23 @@ class MessageCatalogTest {
 
   @Test
   void explainsEachEventAndNothingElse() throws IOException {
-    assertThat(explanations().keySet())
-        .containsExactlyInAnyOrderElementsOf(
-            Stream.of(StoryEvent.values()).map(StoryEvent::id).toList());
+    assertThat(explanations().keySet()).containsExactlyInAnyOrderElementsOf(events().keySet());
+  }
+
+  /** Whoever adds a list of events to a room adds it to {@link #events} as well. */
+  @Test
+  void knowsEachIdInTheSources() throws IOException {
+    Pattern id = Pattern.compile("\"([0-9a-f]{32})\"");
+    try (Stream<Path> files = Files.walk(Path.of(".."))) {
+      List<String> ids =
+          files
+              .filter(file -> file.toString().matches("\\.\\./[^/]+/src/main/java/.*\\.java"))
+              .map(MessageCatalogTest::text)
+              .flatMap(text -> id.matcher(text).results())
+              .map(match -> match.group(1))
+              .toList();
+      assertThat(ids).containsExactlyInAnyOrderElementsOf(events().keySet());
+    }
   }
 
   @Test
@@ -41,12 +62,12 @@ class MessageCatalogTest {
   @Test
   void saysWhatToDoAboutWarningsAndErrors() throws IOException {
     Set<String> grave =
-        Stream.of(StoryEvent.values())
-            .filter(event -> event.level().toInt() >= Level.WARN.toInt())
-            // nothing can be done about messages that are gone
-            .filter(event -> event != StoryEvent.MESSAGES_DROPPED)
-            .map(StoryEvent::id)
+        events().entrySet().stream()
+            .filter(event -> event.getValue().toInt() >= Level.WARN.toInt())
+            .map(Map.Entry::getKey)
             .collect(Collectors.toSet());
+    // nothing can be done about messages that are gone
+    grave.remove(StoryEvent.MESSAGES_DROPPED.id());
     Map<String, Explanation> explanations = explanations();
     explanations.keySet().retainAll(grave);
     assertThat(explanations.values())
@@ -63,6 +84,24 @@ class MessageCatalogTest {
     assertThat(field.results().map(match -> match.group(1)).toList())
         .isNotEmpty()
         .allMatch(name -> name.matches("[A-Z_]+"));
+  }
+
+  /** What all rooms can say: how grave each event is, by its id. */
+  private static Map<String, Level> events() {
+    Map<String, Level> all = new HashMap<>();
+    Stream.of(StoryEvent.values()).forEach(event -> all.put(event.id(), event.level()));
+    all.putAll(ImageEvent.byId());
+    all.putAll(UnitsEvent.byId());
+    all.putAll(OciEvent.byId());
+    return all;
+  }
+
+  private static String text(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException failure) {
+      throw new UncheckedIOException(failure);
+    }
   }
 
   private static Map<String, Explanation> explanations() throws IOException {

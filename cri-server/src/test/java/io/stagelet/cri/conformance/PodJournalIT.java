@@ -1,0 +1,234 @@
+package io.stagelet.cri.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.stagelet.cri.v1.ContainerState;
+import io.stagelet.cri.v1.PodSandboxConfig;
+import io.stagelet.journal.StoryEvent;
+import io.stagelet.linux.Command;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What containers write, as it is in the journal: fields, policies, and reading it. */
+class PodJournalIT extends ConformanceSuite {
+  private static final Duration LONG = Duration.ofSeconds(60);
+  private static final int MANY = 200_000;
+  private static final String WAIT_AND_COUNT =
+      "while [ ! -e /go ]; do sleep 0.05; done; seq %d".formatted(MANY);
+
+  /** As systemd.time(7) has it. */
+  private static final DateTimeFormatter TIME =
+      DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss.SSSSSS 'UTC'").withZone(ZoneOffset.UTC);
+
+  PodJournalIT(NodeUnderTest node) {
+    super(node);
+  }
+
+  @BeforeEach
+  void onlyOurs() {
+    stageletOnly("output is in the journal");
+  }
+
+  @Test
+  void aLabelThatTheConfigurationListsIsAField() {
+    TestPod pod =
+        pods()
+            .run(
+                Pods.withLabels(
+                    Map.of(StageletRuntime.FIELD_LABEL, "shop", "another", "not listed")));
+    pod.container().shell("echo hello").runToItsEnd();
+
+    assertThat(
+            journal(
+                "K8S_POD_UID=" + uid(pod),
+                "K8S_LABEL_APP_KUBERNETES_IO_NAME=shop",
+                "STREAM=stdout"))
+        .containsExactly("hello");
+    assertThat(journal("--output=export", "K8S_POD_UID=" + uid(pod), "STREAM=stdout"))
+        .noneMatch(line -> line.startsWith("K8S_LABEL_ANOTHER"));
+  }
+
+  @Test
+  void aLineHasItsOwnPriorityWhereThePodsAnnotationSaysSo() {
+    TestPod pod =
+        pods().run(config -> config.putAnnotations("stagelet.io/log-priority-prefix", "true"));
+    TestContainer container =
+        pod.container().shell("echo '<4>careful'; echo plain; echo '<2>bad' >&2").runToItsEnd();
+
+    assertThat(journal("K8S_POD_UID=" + uid(pod), "PRIORITY=4", "STREAM=stdout"))
+        .containsExactly("careful");
+    assertThat(journal("K8S_POD_UID=" + uid(pod), "PRIORITY=6", "STREAM=stdout"))
+        .containsExactly("plain");
+    assertThat(journal("K8S_POD_UID=" + uid(pod), "PRIORITY=2", "STREAM=stderr"))
+        .containsExactly("bad");
+    assertThat(container.log().lines("stdout")).containsExactly("<4>careful", "plain");
+  }
+
+  @Test
+  void aPrefixIsPartOfTheLineOtherwise() {
+    TestPod pod = pods().run();
+    pod.container().shell("echo '<4>careful'").runToItsEnd();
+
+    assertThat(journal("K8S_POD_UID=" + uid(pod), "PRIORITY=6", "STREAM=stdout"))
+        .containsExactly("<4>careful");
+  }
+
+  @Test
+  void followedLogsGoOnWithWhatComes() throws Exception {
+    TestPod pod = pods().run();
+    TestContainer container =
+        pod.container()
+            .shell(
+                "echo early; while [ ! -e /go ]; do sleep 0.05; done; echo late; exec sleep 1000000")
+            .start();
+    container.awaitLine();
+    Process following = StageletCommand.start("logs", reference(pod), "--follow");
+    try {
+      Queue<String> shown = new ConcurrentLinkedQueue<>();
+      Thread reader = Thread.startVirtualThread(() -> collect(following, shown));
+      await().atMost(LONG).until(() -> shown.contains("early"));
+      container.execText("touch", "/go");
+      await().atMost(LONG).until(() -> shown.contains("late"));
+      assertThat(shown).containsExactly("early", "late");
+      following.destroy();
+      assertThat(reader.join(LONG)).isTrue();
+    } finally {
+      following.destroyForcibly();
+    }
+  }
+
+  @Test
+  void logsSinceAMomentLeaveOutWhatIsOlder() {
+    TestPod pod = pods().run();
+    TestContainer container =
+        pod.container()
+            .shell(
+                "echo early; while [ ! -e /go ]; do sleep 0.05; done; echo late; exec sleep 1000000")
+            .start();
+    await()
+        .atMost(LONG)
+        .until(() -> journal("K8S_POD_UID=" + uid(pod), "STREAM=stdout").equals(List.of("early")));
+    String moment = TIME.format(Instant.now());
+    container.execText("touch", "/go");
+    container.awaitOutput(2);
+
+    assertThat(StageletCommand.run("logs", reference(pod))).containsExactly("early", "late");
+    assertThat(StageletCommand.run("logs", reference(pod), "--since", moment))
+        .containsExactly("late");
+    assertThat(StageletCommand.run("logs", reference(pod), "--since", "1h"))
+        .containsExactly("early", "late");
+  }
+
+  @Test
+  void aStoppedJournaldHoldsTheContainerUpAndNothingIsLost() {
+    TestPod pod = pods().run();
+    TestContainer container = pod.container().shell(WAIT_AND_COUNT).start();
+    container.execText("touch", "/before");
+    stopJournald();
+    try {
+      container.execText("touch", "/go");
+      container.awaitOutput(1000);
+      await()
+          .during(Duration.ofSeconds(1))
+          .atMost(LONG)
+          .until(() -> container.status().getState() == ContainerState.CONTAINER_RUNNING);
+      assertThat(container.log().lines("stdout")).hasSizeLessThan(MANY);
+    } finally {
+      continueJournald();
+    }
+    container.awaitEnd();
+    assertThat(container.awaitOutput(MANY)).isEqualTo(numbers());
+    assertThat(journal("CONTAINER_ID_FULL=" + container.id(), "STREAM=stdout"))
+        .isEqualTo(numbers());
+  }
+
+  @Test
+  void aHandlerThatDropsNeverHoldsTheContainerUpAndSaysWhatIsMissing() {
+    PodSandboxConfig config = pods().config(change -> change);
+    TestPod pod =
+        new TestPod(pods(), cri().runPodSandbox(config, StageletRuntime.DROPPING), config);
+    TestContainer container = pod.container().shell(WAIT_AND_COUNT).start();
+    stopJournald();
+    try {
+      container.execText("touch", "/go");
+      assertThat(container.awaitEnd().getExitCode()).isZero();
+      assertThat(container.awaitOutput(MANY)).isEqualTo(numbers());
+    } finally {
+      continueJournald();
+    }
+    await()
+        .atMost(LONG)
+        .untilAsserted(() ->
+            assertThat(
+                    journal(
+                        "CONTAINER_ID_FULL=" + container.id(),
+                        "MESSAGE_ID=" + StoryEvent.OUTPUT_DROPPED.id()))
+                .singleElement()
+                .asString()
+                .contains("are missing in the journal"));
+    List<String> kept = journal("CONTAINER_ID_FULL=" + container.id(), "STREAM=stdout");
+    assertThat(kept).hasSizeBetween(100, MANY - 1000).startsWith("1", "2", "3");
+    assertThat(numbers()).as("whole lines in order").containsSubsequence(kept);
+  }
+
+  private static void stopJournald() {
+    Command.of("systemctl", "kill", "--signal=STOP", "systemd-journald").runChecked();
+  }
+
+  private static void continueJournald() {
+    Command.of("systemctl", "kill", "--signal=CONT", "systemd-journald").runChecked();
+  }
+
+  private static void collect(Process process, Queue<String> lines) {
+    try (BufferedReader reader =
+        new BufferedReader(
+            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+      reader.lines().forEach(lines::add);
+    } catch (IOException failure) {
+      throw new UncheckedIOException(failure);
+    }
+  }
+
+  private static List<String> numbers() {
+    return IntStream.rangeClosed(1, MANY).mapToObj(Integer::toString).toList();
+  }
+
+  private static String uid(TestPod pod) {
+    return pod.config().getMetadata().getUid();
+  }
+
+  private static String reference(TestPod pod) {
+    return pod.config().getMetadata().getNamespace() + "/" + pod.config().getMetadata().getName();
+  }
+
+  /** The lines that journalctl prints: messages, unless it is told otherwise. */
+  private static List<String> journal(String... arguments) {
+    Command.of("journalctl", "--sync").runChecked();
+    List<String> command =
+        new ArrayList<>(List.of("journalctl", "--quiet", "--all", "--output=cat"));
+    command.addAll(List.of(arguments));
+    return Command.of(command)
+        .withOutputLimit(64 << 20)
+        .withDeadline(LONG)
+        .runChecked()
+        .text()
+        .lines()
+        .toList();
+  }
+}
