@@ -100,7 +100,8 @@ record Configuration(
       Handler changed = next.handlers.get(name);
       return changed == null
           ? handler
-          : new Handler(handler.stage1, changed.annotation, handler.options, handler.output);
+          : new Handler(
+              handler.stage1, changed.annotation, handler.options, handler.output, handler.network);
     });
     return new Configuration(
         socket,
