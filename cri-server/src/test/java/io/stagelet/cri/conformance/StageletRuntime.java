@@ -237,6 +237,11 @@ final class StageletRuntime implements RuntimeUnderTest {
     }
   }
 
+  /** Asks the server to read its configuration again; it does so a moment later. */
+  void reload() {
+    Command.of("systemctl", "kill", "--kill-whom=main", "--signal=HUP", UNIT).runChecked();
+  }
+
   /** The file that it is configured by when it starts. */
   Path configuration() {
     return state.resolve("stagelet.toml");
