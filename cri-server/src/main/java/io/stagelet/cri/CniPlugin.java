@@ -34,8 +34,8 @@ record CniPlugin(List<Path> directories) {
   /** Longer than any plugin takes that works, and shorter than kubelet waits for a sandbox. */
   private static final Duration DEADLINE = Duration.ofSeconds(90);
 
-  /** Asked while kubelet waits for the node's status. */
-  private static final Duration STATUS_DEADLINE = Duration.ofSeconds(10);
+  /** Asked while kubelet waits for the node's status, or the server's start waits. */
+  private static final Duration SHORT_DEADLINE = Duration.ofSeconds(10);
 
   /** What a plugin is told to do. */
   enum Verb {
@@ -72,7 +72,7 @@ record CniPlugin(List<Path> directories) {
         Command.of(program(type).toString())
             .withEnvironment(all)
             .withInput(configuration.toString().getBytes(StandardCharsets.UTF_8))
-            .withDeadline(verb == Verb.STATUS ? STATUS_DEADLINE : DEADLINE)
+            .withDeadline(verb == Verb.STATUS || verb == Verb.GC ? SHORT_DEADLINE : DEADLINE)
             .run();
     if (outcome.exitCode() != 0) {
       throw new StageletException(
