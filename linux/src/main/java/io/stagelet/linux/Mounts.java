@@ -277,6 +277,7 @@ public final class Mounts {
       first = false;
     }
     List<String[]> options = new ArrayList<>();
+    layers.label().ifPresent(label -> options.add(new String[] {"context", label}));
     layers
         .upper()
         .ifPresent(upper -> {
@@ -344,6 +345,8 @@ public final class Mounts {
     if (layers.temporary() && layers.upper().isPresent()) {
       options.append(",volatile");
     }
+    // its categories have commas in them
+    layers.label().ifPresent(label -> options.append(",context=\"").append(label).append('"'));
     if (options.length() >= OPTIONS_MAX) {
       throw new StageletException(
           ErrorCode.RESOURCE_EXHAUSTED,
