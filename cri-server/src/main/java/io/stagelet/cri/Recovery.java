@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
@@ -47,6 +48,7 @@ final class Recovery {
   private final ContainerLifecycle containers;
   private final Relay relay;
   private final ContainerInputs inputs;
+  private final Measures measures;
 
   /** Those whose handler cannot be used now: nothing of theirs is cleaned away. */
   private final List<SandboxPlan> sandboxesLeftAlone = new ArrayList<>();
@@ -61,7 +63,8 @@ final class Recovery {
       SandboxLifecycle sandboxes,
       ContainerLifecycle containers,
       Relay relay,
-      ContainerInputs inputs) {
+      ContainerInputs inputs,
+      Measures measures) {
     this.configuration = configuration;
     this.handlers = handlers;
     this.pods = pods;
@@ -70,6 +73,7 @@ final class Recovery {
     this.containers = containers;
     this.relay = relay;
     this.inputs = inputs;
+    this.measures = measures;
   }
 
   /**
@@ -123,7 +127,7 @@ final class Recovery {
     inBackground(StoryFields.of(sandbox), () -> sandboxes.reconcile(sandbox));
   }
 
-  private static void inBackground(Map<String, String> about, Runnable work) {
+  private void inBackground(Map<String, String> about, Runnable work) {
     Thread.startVirtualThread(() -> Story.about(about, () -> attempt("a change", work)));
   }
 
@@ -241,7 +245,8 @@ final class Recovery {
         .forEach(directory -> attempt(directory.toString(), () -> sweep(directory)));
   }
 
-  private static void sweep(Path directory) {
+  private void sweep(Path directory) {
+    measures.leftoverRemoved();
     StoryEvent.LEFTOVER_REMOVED.on(LOG).log("{} belongs to nobody; it is removed", directory);
     MountInfo.all().stream()
         .map(MountInfo::target)
@@ -263,10 +268,11 @@ final class Recovery {
     }
   }
 
-  private static void attempt(String what, Runnable repair) {
+  private void attempt(String what, Runnable repair) {
     try {
       repair.run();
     } catch (RuntimeException failure) {
+      measures.repairFailed();
       StoryEvent.RECOVERY_FAILED
           .on(LOG)
           .setCause(failure)
