@@ -32,6 +32,7 @@ case ${1:-} in
     if [ -d /run/systemd/system ]; then
       /usr/bin/stagelet remove-all-pods --yes || true
       systemctl disable --now --quiet stagelet.socket stagelet.service || true
+      systemctl stop stagelet.slice 2> /dev/null || true
       systemctl clean --what=fdstore stagelet.service 2> /dev/null || true
     fi
     xargs -d '\n' rm -f < "$list"
