@@ -35,6 +35,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.ServiceLoader;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /** The whole server: puts its parts together, and takes them apart in reverse. */
@@ -121,14 +122,18 @@ final class CriServer implements AutoCloseable {
         part(
             "the handlers",
             new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
-    Records records = new Records(configuration.root());
+    Records records =
+        new Records(configuration.root(), configuration.runDirectory().resolve("records"));
     Pods pods = new Pods();
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
-    Cni cni =
-        new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
+    Cni cni = cni(configuration, clock);
+    CniWatch networks =
+        part("the watch of CNI configurations", new CniWatch(cni.directories(), cni::changed));
+    PodRanges podRanges = new PodRanges(configuration.root().resolve("pod-ranges.json"));
     LifeEvents events = new LifeEvents(pods, clock);
     Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
+    Selinux selinux = new Selinux(Path.of("/sys/fs/selinux"), Path.of("/etc/selinux"), random);
     AppArmor appArmor = new AppArmor();
     appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
@@ -141,7 +146,11 @@ final class CriServer implements AutoCloseable {
             relay,
             inputs,
             new ContainerPlanner(
-                new Capabilities(capabilityBound()), new SeccompDefault(machine()), appArmor),
+                new Capabilities(capabilityBound()),
+                new SeccompDefault(machine()),
+                appArmor,
+                new CdiDevices(CdiDevices.DIRECTORIES)),
+            selinux,
             files,
             ids,
             clock,
@@ -155,6 +164,8 @@ final class CriServer implements AutoCloseable {
             records,
             files,
             cni,
+            podRanges,
+            selinux,
             containers,
             ids,
             clock,
@@ -163,7 +174,16 @@ final class CriServer implements AutoCloseable {
             measures);
     Recovery recovery =
         new Recovery(
-            configuration, handlers, pods, records, sandboxes, containers, relay, inputs, measures);
+            handlers,
+            pods,
+            records,
+            sandboxes,
+            containers,
+            relay,
+            inputs,
+            new Inspection(configuration, handlers, records, cni),
+            cni,
+            measures);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -183,6 +203,7 @@ final class CriServer implements AutoCloseable {
                     new Streaming(streams, relay, inputs),
                     relay,
                     cni,
+                    podRanges,
                     statistics,
                     events),
                 new ImageRpc(images, store, clock, registries, measures)));
@@ -213,6 +234,7 @@ final class CriServer implements AutoCloseable {
     live.onReload(next -> {
       JournalLoggers.use(next.log());
       cni.use(next.cniConfigurationDirectory(), next.cniBinaryDirectories());
+      networks.use(cni.directories());
       images.pin(next.pinnedImages());
       handlers.use(next);
     });
@@ -241,6 +263,20 @@ final class CriServer implements AutoCloseable {
     parts.close();
   }
 
+  /** The networks of pods; a handler may have one of its own. */
+  static Cni cni(Configuration configuration, Clock clock) {
+    Map<String, Path> directories = new TreeMap<>();
+    configuration
+        .handlers()
+        .forEach((name, handler) ->
+            handler.network().ifPresent(directory -> directories.put(name, directory)));
+    return new Cni(
+        configuration.cniConfigurationDirectory(),
+        directories,
+        configuration.cniBinaryDirectories(),
+        clock);
+  }
+
   private <T extends AutoCloseable> T part(String name, T part) {
     parts.push("stop " + name, part::close);
     return part;
@@ -260,7 +296,7 @@ final class CriServer implements AutoCloseable {
     };
   }
 
-  private static Stage1Host host(Units units) {
+  static Stage1Host host(Units units) {
     return new Stage1Host() {
       @Override
       public <T> T shared(Class<T> type) {

@@ -75,6 +75,7 @@ public final class Main {
     NodeCommands.addTo(subcommands, runDirectory);
     subcommands.put("logs", () -> new LogsCommand(Main::journalNamespace));
     subcommands.put("story", () -> new StoryCommand(Main::journalNamespace));
+    subcommands.put("check", () -> new CheckCommand(Serving.CONFIGURATION, System.out));
     subcommands.put("config", () -> ConfigCommand.line(ConfigurationReader::mistakes));
     subcommands.put("support", () -> new SupportCommand(runDirectory, SecretFilter::clean));
     subcommands.put("version", () -> new VersionCommand(ProductVersion.text()));
