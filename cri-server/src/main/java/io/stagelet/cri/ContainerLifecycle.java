@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.ContainerOutput;
 import io.stagelet.journal.Relay;
@@ -70,6 +71,7 @@ final class ContainerLifecycle {
   private final Ids ids;
   private final Clock clock;
   private final LifeEvents events;
+  private final Measures measures;
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
   ContainerLifecycle(
@@ -85,7 +87,8 @@ final class ContainerLifecycle {
       SandboxFiles files,
       Ids ids,
       Clock clock,
-      LifeEvents events) {
+      LifeEvents events,
+      Measures measures) {
     this.configuration = configuration;
     this.pods = pods;
     this.records = records;
@@ -99,6 +102,7 @@ final class ContainerLifecycle {
     this.ids = ids;
     this.clock = clock;
     this.events = events;
+    this.measures = measures;
   }
 
   /**
@@ -147,13 +151,18 @@ final class ContainerLifecycle {
       Optional<SelinuxLabels> labels =
           selinux.ofContainer(
               sandbox.plan(), request.security().selinux(), request.security().privileged());
-      rootFilesystems.mount(
-          image,
-          places.rootfs(),
-          state.resolve("upper"),
-          state.resolve("work"),
-          sandbox.plan().ids(),
-          labels.map(SelinuxLabels::files));
+      measures.stage(
+          "CreateContainer",
+          "root filesystem",
+          request.name(),
+          () ->
+              rootFilesystems.mount(
+                  image,
+                  places.rootfs(),
+                  state.resolve("upper"),
+                  state.resolve("work"),
+                  sandbox.plan().ids(),
+                  labels.map(SelinuxLabels::files)));
       ContainerRecord record =
           planner.record(
               id,
@@ -166,7 +175,11 @@ final class ContainerLifecycle {
               labels,
               clock.instant());
       undo.push("forget " + id.shortened(), () -> sandbox.stage1().removeContainer(record.plan()));
-      sandbox.stage1().prepareContainer(record.plan());
+      measures.stage(
+          "CreateContainer",
+          "bundle",
+          request.name(),
+          () -> sandbox.stage1().prepareContainer(record.plan()));
       records.store(record);
       Container container = new Container(record, sandbox);
       pods.add(container);
@@ -284,7 +297,11 @@ final class ContainerLifecycle {
       plan.stdin().ifPresent(fifo -> inputs.open(id, fifo));
       // on disk only once it runs: after a crash in between, systemd says whether it was started
       container.become(container.record().with(new ContainerRecord.Running(clock.instant())));
-      container.stage1().startContainer(plan, master -> openTerminal(container, master));
+      measures.stage(
+          "StartContainer",
+          "unit",
+          plan.name(),
+          () -> container.stage1().startContainer(plan, master -> openTerminal(container, master)));
       storeOrStop(container);
       inputs.started(id);
     } catch (StartFailure failure) {
@@ -506,7 +523,8 @@ final class ContainerLifecycle {
       StoryEvent.OUTPUT_HELD_OPEN
           .on(LOG)
           .log(
-              "container {} has ended, but a process outside its cgroup holds its output open; what that says from now on is lost",
+              "container {} has ended, but a process outside its cgroup holds its output open; what"
+                  + " that says from now on is lost",
               container.id().shortened());
     }
     container.become(container.record().with(exited));

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
@@ -36,6 +37,7 @@ final class SandboxLifecycle {
   private final Clock clock;
   private final boolean mapsIds;
   private final LifeEvents events;
+  private final Measures measures;
   private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
 
   SandboxLifecycle(
@@ -51,7 +53,8 @@ final class SandboxLifecycle {
       Ids ids,
       Clock clock,
       boolean mapsIds,
-      LifeEvents events) {
+      LifeEvents events,
+      Measures measures) {
     this.configuration = configuration;
     this.handlers = handlers;
     this.pods = pods;
@@ -65,6 +68,7 @@ final class SandboxLifecycle {
     this.clock = clock;
     this.mapsIds = mapsIds;
     this.events = events;
+    this.measures = measures;
   }
 
   /**
@@ -128,11 +132,20 @@ final class SandboxLifecycle {
       undo.push(
           "delete " + plan.runDirectory(), () -> DurableFiles.deleteTree(plan.runDirectory()));
       directory(plan.runDirectory());
-      stage1.startSandbox(plan);
+      measures.stage(
+          "RunPodSandbox", "unit", request.key().toString(), () -> stage1.startSandbox(plan));
       undo.push("stop " + sandbox.unit(), () -> stage1.stopSandbox(plan));
       stage1.update(plan, request.resources().total());
       if (network.isPresent()) {
-        record = record.with(Optional.of(cni.attach(target(record), network.get())));
+        Cni.Target target = target(record);
+        record =
+            record.with(
+                Optional.of(
+                    measures.stage(
+                        "RunPodSandbox",
+                        "network",
+                        request.key().toString(),
+                        () -> cni.attach(target, network.get()))));
       }
       record = record.with(SandboxRecord.Phase.READY);
       records.store(record);
@@ -238,10 +251,17 @@ final class SandboxLifecycle {
   private void takeDown(Sandbox sandbox) {
     SandboxRecord record = sandbox.record();
     if (record.network().isPresent()) {
-      cni.detach(target(record), record.network().get());
+      Cni.Target target = target(record);
+      CniAttachment attachment = record.network().get();
+      measures.stage(
+          "StopPodSandbox", "network", name(sandbox), () -> cni.detach(target, attachment));
       record = record.with(Optional.empty());
     }
-    sandbox.stage1().stopSandbox(sandbox.plan());
+    measures.stage(
+        "StopPodSandbox",
+        "unit",
+        name(sandbox),
+        () -> sandbox.stage1().stopSandbox(sandbox.plan()));
     if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
       StoryEvent.SANDBOX_STOPPED.on(LOG).log("pod {} is stopped", name(sandbox));
