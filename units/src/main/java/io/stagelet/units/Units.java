@@ -57,6 +57,7 @@ public final class Units implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Units.class);
 
   private final Path socket;
+  private final boolean direct;
   private final Set<PendingJob> jobs = ConcurrentHashMap.newKeySet();
   private final UnitEvents events = new UnitEvents(unit -> status(unit).isPresent());
 
@@ -64,8 +65,9 @@ public final class Units implements AutoCloseable {
   private CompletableFuture<Bus> bus;
   private boolean closed;
 
-  private Units(Path socket) {
+  private Units(Path socket, boolean direct) {
     this.socket = socket;
+    this.direct = direct;
     this.bus = new CompletableFuture<>();
   }
 
@@ -77,7 +79,22 @@ public final class Units implements AutoCloseable {
    * @throws StageletException {@code UNAVAILABLE} when there is no bus, or no systemd on it
    */
   public static Units connect(Path socket) {
-    Units units = new Units(socket);
+    return connect(socket, false);
+  }
+
+  /**
+   * Connects to a systemd of its own, without a bus in between: one in a machine, say, where there
+   * is none.
+   *
+   * @param socket where that systemd listens: its {@code /run/systemd/private}
+   * @throws StageletException {@code UNAVAILABLE} when it does not
+   */
+  public static Units connectDirectly(Path socket) {
+    return connect(socket, true);
+  }
+
+  private static Units connect(Path socket, boolean direct) {
+    Units units = new Units(socket, direct);
     units.adopt(units.open());
     return units;
   }
@@ -417,7 +434,7 @@ public final class Units implements AutoCloseable {
 
   /** A new connection, with its signals. */
   private Bus open() {
-    Bus opened = new Bus(socket, this::lost);
+    Bus opened = new Bus(socket, direct, this::lost);
     try {
       listenTo(opened);
       manager(opened, "Subscribe", "");
