@@ -38,6 +38,6 @@ final class Limits {
 
   /** Shares of cgroup v1 as a weight of v2, on the line that kubelet itself uses. */
   private static long weight(long shares) {
-    return 1 + (Math.clamp(shares, 2, 262_144) - 2) * 9_999 / 262_142;
+    return 1 + (Math.clamp(shares, 2L, 262_144L) - 2) * 9_999 / 262_142;
   }
 }
