@@ -190,11 +190,13 @@ final class Bus implements AutoCloseable {
     try {
       // closing the connection ends it
       var _ = connection.addGenericSigHandler(rule, signal -> hand(signal, handler));
-    } catch (DBusException failure) {
-      if (direct && !lost.get()) {
-        // the rule stands on this side; there is no bus that could take it, and none that filters
-        return;
+    } catch (NullPointerException noBus) {
+      // dbus-java 5.2.2 has the handler, and then looks for the bus to tell it the rule, without
+      // asking whether there is one: a direct connection has none, and none that filters
+      if (!direct) {
+        throw noBus;
       }
+    } catch (DBusException failure) {
       throw new StageletException(
           lost.get() ? ErrorCode.UNAVAILABLE : ErrorCode.INTERNAL,
           "could not listen for signals on the bus at %s: %s"

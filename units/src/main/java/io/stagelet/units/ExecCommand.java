@@ -12,9 +12,12 @@ import java.util.List;
 public record ExecCommand(List<String> argv, boolean ignoreFailure) {
   public ExecCommand {
     argv = List.copyOf(argv);
-    if (argv.isEmpty() || !argv.getFirst().startsWith("/")) {
+    if (argv.isEmpty()
+        || argv.getFirst().isEmpty()
+        || (argv.getFirst().contains("/") && !argv.getFirst().startsWith("/"))) {
       throw new IllegalArgumentException(
-          "the program of the command %s is no absolute path".formatted(argv));
+          "the program of the command %s is no absolute path, and no name without a slash"
+              .formatted(argv));
     }
     for (String argument : argv) {
       if (argument.indexOf('\0') >= 0) {

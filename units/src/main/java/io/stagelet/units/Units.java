@@ -53,6 +53,7 @@ public final class Units implements AutoCloseable {
   private static final String DONE = "done";
   private static final Duration BUS_PATIENCE = Duration.ofSeconds(10);
   private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
+  private static final Duration PATIENCE_OF_NUDGE = Duration.ofMillis(500);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
   private static final Logger LOG = LoggerFactory.getLogger(Units.class);
 
@@ -437,12 +438,34 @@ public final class Units implements AutoCloseable {
     Bus opened = new Bus(socket, direct, this::lost);
     try {
       listenTo(opened);
-      manager(opened, "Subscribe", "");
+      Bus.Reply subscribed = opened.sendToSystemd(MANAGER_PATH, MANAGER, "Subscribe", "");
+      if (direct) {
+        Thread.ofVirtual().name("first-message").start(() -> nudge(opened));
+      }
+      subscribed.await();
     } catch (StageletException failure) {
       opened.close();
       throw failure;
     }
     return opened;
+  }
+
+  /**
+   * A systemd that is spoken to without a bus sometimes leaves the first message unread until a
+   * second one comes.
+   */
+  private static void nudge(Bus opened) {
+    try {
+      for (Duration pause : List.of(FIRST_PAUSE, FIRST_PAUSE.multipliedBy(5), PATIENCE_OF_NUDGE)) {
+        Thread.sleep(pause);
+        if (!opened.isLost()) {
+          // nobody waits for its answer
+          var _ = opened.sendToSystemd(MANAGER_PATH, "org.freedesktop.DBus.Peer", "Ping", "");
+        }
+      }
+    } catch (InterruptedException nobodyDoes) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private void listenTo(Bus opened) {

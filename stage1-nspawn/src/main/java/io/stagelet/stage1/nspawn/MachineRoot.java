@@ -38,7 +38,38 @@ final class MachineRoot {
       [Unit]
       Description=Pod
       DefaultDependencies=no
-      Wants=dev-mqueue.mount
+      Wants=dev-mqueue.mount manager.socket
+      """;
+
+  /** Where the machine's systemd is reached from the host, below the machine's root. */
+  static final String SYSTEMD = "run/stagelet/systemd";
+
+  /**
+   * Its private socket takes no connection of a process that it cannot see, as those of the host
+   * are: one in the machine passes it on.
+   */
+  private static final String MANAGER_SOCKET =
+      """
+      [Unit]
+      Description=This machine's systemd, for the host
+      DefaultDependencies=no
+
+      [Socket]
+      ListenStream=/%s
+      SocketMode=0600
+      DirectoryMode=0700
+      """
+          .formatted(SYSTEMD);
+
+  private static final String MANAGER_SERVICE =
+      """
+      [Unit]
+      Description=This machine's systemd, for the host
+      DefaultDependencies=no
+      Requires=manager.socket
+
+      [Service]
+      ExecStart=/usr/lib/systemd/systemd-socket-proxyd /run/systemd/private
       """;
 
   private static final Path MASK = Path.of("/dev/null");
@@ -61,6 +92,8 @@ final class MachineRoot {
         link(etc.resolve("systemd/system").resolve(unit), MASK);
       }
       Files.writeString(etc.resolve("systemd/system/stage1.target"), TARGET);
+      Files.writeString(etc.resolve("systemd/system/manager.socket"), MANAGER_SOCKET);
+      Files.writeString(etc.resolve("systemd/system/manager.service"), MANAGER_SERVICE);
       Files.writeString(
           etc.resolve("machine-id"), machine.sandbox().id().value().substring(0, 32) + "\n");
       Files.writeString(etc.resolve("os-release"), "ID=stage1\nNAME=\"Stagelet stage1\"\n");
