@@ -5,8 +5,9 @@ import java.util.List;
 /**
  * A command of a service.
  *
- * @param argv the program's absolute path, and all its arguments (that path is its argument 0);
- *     taken as they are: no shell, no variables, no specifiers
+ * @param argv the program's absolute path, or its name to be looked for in {@code ExecSearchPath},
+ *     and all its arguments (the program is its argument 0); taken as they are: no shell, no
+ *     variables, no specifiers
  * @param ignoreFailure whether its failure counts as success
  */
 public record ExecCommand(List<String> argv, boolean ignoreFailure) {

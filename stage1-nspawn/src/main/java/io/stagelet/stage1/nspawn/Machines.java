@@ -57,7 +57,8 @@ final class Machines implements AutoCloseable {
 
   private Units connect(UnitName machine, int leader) {
     Units systemd =
-        Units.connectDirectly(Path.of("/proc", String.valueOf(leader), "root", MachineRoot.SYSTEMD));
+        Units.connectDirectly(
+            Path.of("/proc", String.valueOf(leader), "root", MachineRoot.SYSTEMD));
     var _ =
         systemd.listen(event -> {
           switch (event) {
