@@ -5,6 +5,7 @@ import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.LogLevels;
 import io.stagelet.journal.OutputPolicy;
 import io.stagelet.stage0.RegistrySettings;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -26,6 +27,7 @@ import java.util.Optional;
  * @param pulls how many transfers of one image go on at a time
  * @param output what the journal is told with the output of containers, and which journal
  * @param log how much stagelet itself says
+ * @param metricsAddress where Prometheus is told; absent for nowhere but the control socket
  */
 record Configuration(
     Path socket,
@@ -40,7 +42,8 @@ record Configuration(
     Pulls pulls,
     Output output,
     LogLevels log,
-    StreamingSettings streaming) {
+    StreamingSettings streaming,
+    Optional<InetSocketAddress> metricsAddress) {
   Configuration {
     cniBinaryDirectories = List.copyOf(cniBinaryDirectories);
     handlers = Map.copyOf(handlers);
@@ -55,9 +58,14 @@ record Configuration(
    * @param annotation whether a pod may pick it by annotation
    * @param options its other keys, for the stage1
    * @param output what happens to its containers while the journal or the disk takes no output
+   * @param network where its pods' network is configured; absent for where that of all others is
    */
   record Handler(
-      String stage1, boolean annotation, Map<String, String> options, OutputPolicy output) {
+      String stage1,
+      boolean annotation,
+      Map<String, String> options,
+      OutputPolicy output,
+      Optional<Path> network) {
     Handler {
       options = Map.copyOf(options);
     }
@@ -95,7 +103,8 @@ record Configuration(
       Handler changed = next.handlers.get(name);
       return changed == null
           ? handler
-          : new Handler(handler.stage1, changed.annotation, handler.options, handler.output);
+          : new Handler(
+              handler.stage1, changed.annotation, handler.options, handler.output, handler.network);
     });
     return new Configuration(
         socket,
@@ -110,7 +119,8 @@ record Configuration(
         pulls,
         new Output(next.output.labels, output.journalNamespace),
         next.log,
-        streaming);
+        streaming,
+        metricsAddress);
   }
 
   /** What holds without a configuration file. */
@@ -123,13 +133,14 @@ record Configuration(
         List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni")),
         "crun",
         Map.of(
-            "crun", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK),
-            "runc", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK)),
+            "crun", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK, Optional.empty()),
+            "runc", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK, Optional.empty())),
         List.of(),
         List.of(),
         Pulls.defaults(),
         new Output(List.of(), Optional.empty()),
         LogLevels.defaults(),
-        StreamingSettings.defaults());
+        StreamingSettings.defaults(),
+        Optional.empty());
   }
 }

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.ContainerOutput;
 import io.stagelet.journal.Relay;
@@ -16,6 +17,7 @@ import io.stagelet.stage0.spi.ContainerId;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ContainerState;
 import io.stagelet.stage0.spi.SandboxId;
+import io.stagelet.stage0.spi.SelinuxLabels;
 import io.stagelet.stage0.spi.StartFailure;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -64,10 +66,12 @@ final class ContainerLifecycle {
   private final Relay relay;
   private final ContainerInputs inputs;
   private final ContainerPlanner planner;
+  private final Selinux selinux;
   private final SandboxFiles files;
   private final Ids ids;
   private final Clock clock;
   private final LifeEvents events;
+  private final Measures measures;
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
   ContainerLifecycle(
@@ -79,10 +83,12 @@ final class ContainerLifecycle {
       Relay relay,
       ContainerInputs inputs,
       ContainerPlanner planner,
+      Selinux selinux,
       SandboxFiles files,
       Ids ids,
       Clock clock,
-      LifeEvents events) {
+      LifeEvents events,
+      Measures measures) {
     this.configuration = configuration;
     this.pods = pods;
     this.records = records;
@@ -91,10 +97,12 @@ final class ContainerLifecycle {
     this.relay = relay;
     this.inputs = inputs;
     this.planner = planner;
+    this.selinux = selinux;
     this.files = files;
     this.ids = ids;
     this.clock = clock;
     this.events = events;
+    this.measures = measures;
   }
 
   /**
@@ -140,24 +148,38 @@ final class ContainerLifecycle {
       undo.push("delete " + places.directory(), () -> DurableFiles.deleteTree(places.directory()));
       directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
       undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
-      rootFilesystems.mount(
-          image,
-          places.rootfs(),
-          state.resolve("upper"),
-          state.resolve("work"),
-          sandbox.plan().ids());
+      Optional<SelinuxLabels> labels =
+          selinux.ofContainer(
+              sandbox.plan(), request.security().selinux(), request.security().privileged());
+      measures.stage(
+          "CreateContainer",
+          "root filesystem",
+          request.name(),
+          () ->
+              rootFilesystems.mount(
+                  image,
+                  places.rootfs(),
+                  state.resolve("upper"),
+                  state.resolve("work"),
+                  sandbox.plan().ids(),
+                  labels.map(SelinuxLabels::files)));
       ContainerRecord record =
           planner.record(
               id,
-              request.with(mountVolumes(request, sandbox, places.directory(), undo)),
+              request.with(mountVolumes(request, sandbox, places.directory(), labels, undo)),
               image,
               sandbox.record(),
               files.mounts(sandbox.id()),
               places,
               targetUnit(request, sandbox),
+              labels,
               clock.instant());
       undo.push("forget " + id.shortened(), () -> sandbox.stage1().removeContainer(record.plan()));
-      sandbox.stage1().prepareContainer(record.plan());
+      measures.stage(
+          "CreateContainer",
+          "bundle",
+          request.name(),
+          () -> sandbox.stage1().prepareContainer(record.plan()));
       records.store(record);
       Container container = new Container(record, sandbox);
       pods.add(container);
@@ -175,7 +197,11 @@ final class ContainerLifecycle {
 
   /** Mounts the image volumes, and gives all mounts back with the places where they are. */
   private List<ContainerRecord.MountRecord> mountVolumes(
-      ContainerRequest request, Sandbox sandbox, Path directory, CleanupStack undo) {
+      ContainerRequest request,
+      Sandbox sandbox,
+      Path directory,
+      Optional<SelinuxLabels> labels,
+      CleanupStack undo) {
     List<ContainerRecord.MountRecord> mounts = new ArrayList<>();
     for (ContainerRecord.MountRecord mount : request.mounts()) {
       if (mount.image().isEmpty()) {
@@ -194,7 +220,8 @@ final class ContainerLifecycle {
       Path target = directory.resolve(VOLUMES).resolve(String.valueOf(mounts.size()));
       directories(directory.resolve(VOLUMES));
       undo.push("unmount " + target, () -> rootFilesystems.unmount(target));
-      rootFilesystems.mountReadOnly(image, target, volume.subPath(), sandbox.plan().ids());
+      rootFilesystems.mountReadOnly(
+          image, target, volume.subPath(), sandbox.plan().ids(), labels.map(SelinuxLabels::files));
       mounts.add(
           mount.at(
               target.toString(),
@@ -270,7 +297,11 @@ final class ContainerLifecycle {
       plan.stdin().ifPresent(fifo -> inputs.open(id, fifo));
       // on disk only once it runs: after a crash in between, systemd says whether it was started
       container.become(container.record().with(new ContainerRecord.Running(clock.instant())));
-      container.stage1().startContainer(plan, master -> openTerminal(container, master));
+      measures.stage(
+          "StartContainer",
+          "unit",
+          plan.name(),
+          () -> container.stage1().startContainer(plan, master -> openTerminal(container, master)));
       storeOrStop(container);
       inputs.started(id);
     } catch (StartFailure failure) {
@@ -338,6 +369,16 @@ final class ContainerLifecycle {
               container.plan().with(container.plan().resources().changedBy(resources));
           container.stage1().update(changed);
           become(container, container.record().with(changed));
+          return container;
+        });
+  }
+
+  /** Writes its state into an archive, from which others can restore it; it runs on. */
+  void checkpoint(Container container, Path archive, Duration limit) {
+    locked(
+        container.sandbox(),
+        () -> {
+          new Checkpoint(records, clock).of(container, archive, limit);
           return container;
         });
   }
@@ -482,7 +523,8 @@ final class ContainerLifecycle {
       StoryEvent.OUTPUT_HELD_OPEN
           .on(LOG)
           .log(
-              "container {} has ended, but a process outside its cgroup holds its output open; what that says from now on is lost",
+              "container {} has ended, but a process outside its cgroup holds its output open; what"
+                  + " that says from now on is lost",
               container.id().shortened());
     }
     container.become(container.record().with(exited));

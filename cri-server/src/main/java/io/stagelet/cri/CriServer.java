@@ -1,5 +1,7 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.control.ControlServer;
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.DescriptorKeeper;
@@ -33,6 +35,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.ServiceLoader;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /** The whole server: puts its parts together, and takes them apart in reverse. */
@@ -75,6 +78,8 @@ final class CriServer implements AutoCloseable {
   private Listener start(LiveConfiguration live, String version, Map<String, String> environment) {
     Configuration configuration = live.now();
     Clock clock = Clock.systemUTC();
+    Measures measures = new Measures();
+    RegistryOutcomes registries = new RegistryOutcomes(clock);
     Map<String, Integer> descriptors =
         SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
             .collect(
@@ -117,14 +122,18 @@ final class CriServer implements AutoCloseable {
         part(
             "the handlers",
             new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
-    Records records = new Records(configuration.root());
+    Records records =
+        new Records(configuration.root(), configuration.runDirectory().resolve("records"));
     Pods pods = new Pods();
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
-    Cni cni =
-        new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
+    Cni cni = cni(configuration, clock);
+    CniWatch networks =
+        part("the watch of CNI configurations", new CniWatch(cni.directories(), cni::changed));
+    PodRanges podRanges = new PodRanges(configuration.root().resolve("pod-ranges.json"));
     LifeEvents events = new LifeEvents(pods, clock);
     Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
+    Selinux selinux = new Selinux(Path.of("/sys/fs/selinux"), Path.of("/etc/selinux"), random);
     AppArmor appArmor = new AppArmor();
     appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
@@ -137,11 +146,16 @@ final class CriServer implements AutoCloseable {
             relay,
             inputs,
             new ContainerPlanner(
-                new Capabilities(capabilityBound()), new SeccompDefault(machine()), appArmor),
+                new Capabilities(capabilityBound()),
+                new SeccompDefault(machine()),
+                appArmor,
+                new CdiDevices(CdiDevices.DIRECTORIES)),
+            selinux,
             files,
             ids,
             clock,
-            events);
+            events,
+            measures);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
             configuration,
@@ -150,13 +164,26 @@ final class CriServer implements AutoCloseable {
             records,
             files,
             cni,
+            podRanges,
+            selinux,
             containers,
             ids,
             clock,
             images.rootFilesystems().mapsIds(),
-            events);
+            events,
+            measures);
     Recovery recovery =
-        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
+        new Recovery(
+            handlers,
+            pods,
+            records,
+            sandboxes,
+            containers,
+            relay,
+            inputs,
+            new Inspection(configuration, handlers, records, cni),
+            cni,
+            measures);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -164,7 +191,7 @@ final class CriServer implements AutoCloseable {
         new Listener(
             configuration.socket(),
             inheritedSocket(descriptors),
-            new CallStory(pods),
+            List.of(new CallStory(pods), new CallTimes(measures.calls())),
             List.of(
                 new RuntimeRpc(
                     version,
@@ -176,15 +203,38 @@ final class CriServer implements AutoCloseable {
                     new Streaming(streams, relay, inputs),
                     relay,
                     cni,
+                    podRanges,
                     statistics,
                     events),
-                new ImageRpc(images, store, clock)));
+                new ImageRpc(images, store, clock, registries, measures)));
     part("the listener", listening);
     // before the listener, which waits for the calls that are under way
     part("the events", events);
+    ControlPages pages =
+        new ControlPages(
+            version,
+            new Health(units, handlers, cni, registries, relay, configuration.root()),
+            handlers,
+            pods,
+            records,
+            sandboxes,
+            statistics,
+            images,
+            relay,
+            units,
+            measures,
+            configuration.root(),
+            clock);
+    part(
+        "the control socket",
+        ControlServer.on(configuration.runDirectory().resolve("control.sock"), pages::local));
+    configuration
+        .metricsAddress()
+        .ifPresent(address -> part("the metrics", ControlServer.on(address, pages::remote)));
     live.onReload(next -> {
       JournalLoggers.use(next.log());
       cni.use(next.cniConfigurationDirectory(), next.cniBinaryDirectories());
+      networks.use(cni.directories());
       images.pin(next.pinnedImages());
       handlers.use(next);
     });
@@ -213,6 +263,20 @@ final class CriServer implements AutoCloseable {
     parts.close();
   }
 
+  /** The networks of pods; a handler may have one of its own. */
+  static Cni cni(Configuration configuration, Clock clock) {
+    Map<String, Path> directories = new TreeMap<>();
+    configuration
+        .handlers()
+        .forEach((name, handler) ->
+            handler.network().ifPresent(directory -> directories.put(name, directory)));
+    return new Cni(
+        configuration.cniConfigurationDirectory(),
+        directories,
+        configuration.cniBinaryDirectories(),
+        clock);
+  }
+
   private <T extends AutoCloseable> T part(String name, T part) {
     parts.push("stop " + name, part::close);
     return part;
@@ -232,7 +296,7 @@ final class CriServer implements AutoCloseable {
     };
   }
 
-  private static Stage1Host host(Units units) {
+  static Stage1Host host(Units units) {
     return new Stage1Host() {
       @Override
       public <T> T shared(Class<T> type) {

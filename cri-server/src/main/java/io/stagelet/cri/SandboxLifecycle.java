@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
@@ -13,15 +14,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Runs, stops and removes sandboxes. */
 final class SandboxLifecycle {
   private static final Logger LOG = LoggerFactory.getLogger(SandboxLifecycle.class);
-
-  /** Where pods are for which no slice was named. */
-  static final String DEFAULT_SLICE = "stagelet.slice";
 
   private static final long SHM_SIZE = 64L << 20;
 
@@ -31,11 +30,14 @@ final class SandboxLifecycle {
   private final Records records;
   private final SandboxFiles files;
   private final Cni cni;
+  private final PodRanges podRanges;
+  private final Selinux selinux;
   private final ContainerLifecycle containers;
   private final Ids ids;
   private final Clock clock;
   private final boolean mapsIds;
   private final LifeEvents events;
+  private final Measures measures;
   private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
 
   SandboxLifecycle(
@@ -45,22 +47,28 @@ final class SandboxLifecycle {
       Records records,
       SandboxFiles files,
       Cni cni,
+      PodRanges podRanges,
+      Selinux selinux,
       ContainerLifecycle containers,
       Ids ids,
       Clock clock,
       boolean mapsIds,
-      LifeEvents events) {
+      LifeEvents events,
+      Measures measures) {
     this.configuration = configuration;
     this.handlers = handlers;
     this.pods = pods;
     this.records = records;
     this.files = files;
     this.cni = cni;
+    this.podRanges = podRanges;
+    this.selinux = selinux;
     this.containers = containers;
     this.ids = ids;
     this.clock = clock;
     this.mapsIds = mapsIds;
     this.events = events;
+    this.measures = measures;
   }
 
   /**
@@ -95,7 +103,12 @@ final class SandboxLifecycle {
     }
     SandboxPlan plan = plan(request);
     Optional<CniAttachment> network =
-        plan.networkNamespace().map(_ -> cni.planned(cni.network(), request.portMappings()));
+        plan.networkNamespace()
+            .map(_ ->
+                cni.planned(
+                    cni.network(handler),
+                    request.portMappings(),
+                    CniCapabilities.arguments(request, podRanges.ranges())));
     SandboxRecord record =
         new SandboxRecord(
             plan,
@@ -109,7 +122,8 @@ final class SandboxLifecycle {
             new SandboxRecord.NamespaceModes(
                 request.network().name(), request.pid().name(), request.ipc().name()),
             network,
-            request.logDirectory());
+            request.logDirectory(),
+            request.resources());
     Sandbox sandbox = new Sandbox(record, stage1);
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("delete the record of " + plan.id(), () -> records.delete(plan.id()));
@@ -118,10 +132,20 @@ final class SandboxLifecycle {
       undo.push(
           "delete " + plan.runDirectory(), () -> DurableFiles.deleteTree(plan.runDirectory()));
       directory(plan.runDirectory());
-      stage1.startSandbox(plan);
+      measures.stage(
+          "RunPodSandbox", "unit", request.key().toString(), () -> stage1.startSandbox(plan));
       undo.push("stop " + sandbox.unit(), () -> stage1.stopSandbox(plan));
+      stage1.update(plan, request.resources().total());
       if (network.isPresent()) {
-        record = record.with(Optional.of(cni.attach(target(record), network.get())));
+        Cni.Target target = target(record);
+        record =
+            record.with(
+                Optional.of(
+                    measures.stage(
+                        "RunPodSandbox",
+                        "network",
+                        request.key().toString(),
+                        () -> cni.attach(target, network.get()))));
       }
       record = record.with(SandboxRecord.Phase.READY);
       records.store(record);
@@ -154,6 +178,23 @@ final class SandboxLifecycle {
     sandbox.lock().lock();
     try {
       takeDown(sandbox);
+    } finally {
+      sandbox.lock().unlock();
+    }
+  }
+
+  /**
+   * Takes note of what the pod may use now. kubelet has changed its own slice before it tells; a
+   * slice of the sandbox's own is changed here.
+   */
+  void update(Sandbox sandbox, PodResources resources) {
+    sandbox.lock().lock();
+    try {
+      PodResources changed = sandbox.record().resources().changedBy(resources);
+      if (sandbox.record().phase() == SandboxRecord.Phase.READY) {
+        sandbox.stage1().update(sandbox.plan(), changed.total());
+      }
+      become(sandbox, sandbox.record().with(changed));
     } finally {
       sandbox.lock().unlock();
     }
@@ -199,7 +240,7 @@ final class SandboxLifecycle {
 
   /** Undoes what a crash left of a sandbox that was being made. */
   void undo(SandboxRecord record) {
-    takeDown(new Sandbox(record, handlers.stage1(record.handler())));
+    takeDown(new Sandbox(record, handlers.ofExisting(record.handler())));
     forget(record);
   }
 
@@ -210,10 +251,17 @@ final class SandboxLifecycle {
   private void takeDown(Sandbox sandbox) {
     SandboxRecord record = sandbox.record();
     if (record.network().isPresent()) {
-      cni.detach(target(record), record.network().get());
+      Cni.Target target = target(record);
+      CniAttachment attachment = record.network().get();
+      measures.stage(
+          "StopPodSandbox", "network", name(sandbox), () -> cni.detach(target, attachment));
       record = record.with(Optional.empty());
     }
-    sandbox.stage1().stopSandbox(sandbox.plan());
+    measures.stage(
+        "StopPodSandbox",
+        "unit",
+        name(sandbox),
+        () -> sandbox.stage1().stopSandbox(sandbox.plan()));
     if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
       StoryEvent.SANDBOX_STOPPED.on(LOG).log("pod {} is stopped", name(sandbox));
@@ -250,7 +298,7 @@ final class SandboxLifecycle {
         id,
         request.key().namespace(),
         request.key().name(),
-        slice(request.cgroupParent()),
+        slice(request.cgroupParent(), id),
         runDirectory,
         hostNetwork || request.hostname().isEmpty()
             ? Optional.empty()
@@ -260,15 +308,22 @@ final class SandboxLifecycle {
         request.pid() == SandboxRequest.NamespaceMode.POD,
         request.sysctls(),
         SHM_SIZE,
-        request.ids());
+        request.ids(),
+        selinux.ofSandbox(
+            request.selinux(),
+            request.privileged(),
+            pods.sandboxes().stream()
+                .flatMap(sandbox -> sandbox.plan().selinux().stream())
+                .map(Selinux::level)
+                .collect(Collectors.toSet())));
   }
 
   /**
    * kubelet with the systemd driver names a slice, with or without the path of the slices above it.
    */
-  private static String slice(String cgroupParent) {
+  private static String slice(String cgroupParent, SandboxId id) {
     if (cgroupParent.isEmpty()) {
-      return DEFAULT_SLICE;
+      return SandboxPlan.ownSlice(id);
     }
     String name = cgroupParent.substring(cgroupParent.lastIndexOf('/') + 1);
     if (!name.endsWith(".slice")) {
@@ -291,7 +346,8 @@ final class SandboxLifecycle {
     }
   }
 
-  private static Cni.Target target(SandboxRecord record) {
+  /** For whom a plugin is called. */
+  static Cni.Target target(SandboxRecord record) {
     return new Cni.Target(
         record.plan().id().value(), record.plan().networkNamespace().orElseThrow(), record.key());
   }

@@ -14,6 +14,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import org.freedesktop.dbus.connections.IDisconnectCallback;
 import org.freedesktop.dbus.connections.impl.DBusConnection;
@@ -62,6 +63,7 @@ final class Bus implements AutoCloseable {
   /** Whose signals count; empty when nobody else is at the other end. */
   private final Optional<String> systemd;
 
+  private final LongAdder calls;
   private final AtomicBoolean lost = new AtomicBoolean();
   private final Set<Call> inFlight = ConcurrentHashMap.newKeySet();
 
@@ -102,9 +104,11 @@ final class Bus implements AutoCloseable {
    * @param direct whether the socket is a systemd's own ({@code /run/systemd/private}), with no bus
    *     in between: nobody is greeted there, and every signal is systemd's
    * @param onLoss called once when the connection is lost or closed, on any thread: never blocks
+   * @param calls counts what is sent
    * @throws StageletException {@code UNAVAILABLE} when there is no bus, or no systemd on it
    */
-  Bus(Path socket, boolean direct, Consumer<Bus> onLoss) {
+  Bus(Path socket, boolean direct, Consumer<Bus> onLoss, LongAdder calls) {
+    this.calls = calls;
     this.socket = socket;
     this.direct = direct;
     this.onLoss = onLoss;
@@ -262,6 +266,7 @@ final class Bus implements AutoCloseable {
       Object... arguments) {
     Call call = build(destination, path, interfaceName, member, signature, arguments);
     inFlight.add(call);
+    calls.increment();
     var _ = call.reply.whenComplete((reply, failure) -> inFlight.remove(call));
     if (lost.get()) {
       call.reply.completeExceptionally(new IOException(LOST));

@@ -3,6 +3,7 @@ package io.stagelet.units;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stagelet.linux.Command;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,11 +19,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What listeners are told, by the systemd of the machine and by the loss of its bus. */
 class UnitEventsIT {
   private static final Duration SOON = Duration.ofSeconds(20);
   private static Units units;
+
+  @TempDir Path directory;
 
   private final BlockingQueue<UnitEvent> events = new LinkedBlockingQueue<>();
   private final List<UnitName> made = new ArrayList<>();
@@ -214,10 +218,12 @@ class UnitEventsIT {
     UnitName ends = name("ctr");
     UnitName fails = name("ctr");
     UnitName goesOn = name("ctr");
-    Thread first = Thread.startVirtualThread(() -> events.add(outcome(ends, "sleep 0.6")));
+    Path soon = directory.resolve("soon");
+    Path later = directory.resolve("later");
+    Thread first = Thread.startVirtualThread(() -> events.add(outcome(ends, once(soon))));
     Thread second =
-        Thread.startVirtualThread(() -> events.add(outcome(fails, "sleep 0.6; exit 1")));
-    Thread third = Thread.startVirtualThread(() -> events.add(outcome(goesOn, "sleep 4")));
+        Thread.startVirtualThread(() -> events.add(outcome(fails, once(soon) + "; exit 1")));
+    Thread third = Thread.startVirtualThread(() -> events.add(outcome(goesOn, once(later))));
     for (UnitName unit : List.of(ends, fails, goesOn)) {
       Awaitility.await()
           .until(() ->
@@ -227,10 +233,14 @@ class UnitEventsIT {
                   .isPresent());
     }
     killBus();
+    Files.createFile(soon);
+    awaitEvent(new UnitEvent.Reconnected()::equals);
+    Files.createFile(later);
     first.join();
     second.join();
     third.join();
-    assertThat(events)
+    events.drainTo(seen);
+    assertThat(seen)
         .contains(
             new UnitEvent.Changed(
                 new UnitStatusChange(ends, ActiveState.ACTIVE, "started", nothing())),
@@ -252,6 +262,11 @@ class UnitEventsIT {
   }
 
   private final List<UnitEvent> seen = new ArrayList<>();
+
+  /** Shell that waits until the file is there. */
+  private static String once(Path file) {
+    return "until [ -e %s ]; do sleep 0.02; done".formatted(file);
+  }
 
   /**
    * Starts a unit whose start takes a while, and puts the outcome into an event of the test's own.

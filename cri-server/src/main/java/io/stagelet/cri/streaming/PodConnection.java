@@ -11,7 +11,6 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import io.netty.handler.flush.FlushConsolidationHandler;
 import io.stagelet.linux.Namespaces;
 import io.stagelet.linux.StageletException;
 import java.net.InetAddress;
@@ -38,7 +37,6 @@ import org.slf4j.LoggerFactory;
 final class PodConnection extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(PodConnection.class);
   private static final int CONNECT_MILLIS = 30_000;
-  private static final int FLUSHES = 256;
 
   private final StreamRequest.PortSession pod;
   private final int port;
@@ -133,7 +131,7 @@ final class PodConnection extends ChannelInboundHandlerAdapter {
       var _ = stands.close();
       return;
     }
-    stands.pipeline().addLast(new FlushConsolidationHandler(FLUSHES, true)).addLast(this);
+    stands.pipeline().addLast(this);
     for (ByteBuf bytes = early.poll(); bytes != null; bytes = early.poll()) {
       write(stands, bytes);
     }

@@ -21,7 +21,6 @@ import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
 import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
 import io.netty.handler.codec.spdy.SpdyFrameCodec;
 import io.netty.handler.codec.spdy.SpdyVersion;
-import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.handler.timeout.IdleStateHandler;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -47,7 +46,6 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
   private static final int LARGEST_MESSAGE = 8 << 20;
   private static final int LARGEST_CHUNK = 64 << 10;
   private static final int LARGEST_HEADERS = 16 << 10;
-  private static final int FLUSHES = 256;
   private static final String SPDY = "SPDY/3.1";
   private static final String STREAM_PROTOCOL = "X-Stream-Protocol-Version";
   private static final String ACCEPTED_PROTOCOLS = "X-Accepted-Stream-Protocol-Versions";
@@ -250,8 +248,6 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
     var _ = ctx.writeAndFlush(switching);
     // a session speaks as soon as it is there, and no HTTP any more
     pipeline.get(HttpServerCodec.class).removeOutboundHandler();
-    // frames are many and small: one system call for all that come of one event
-    pipeline.addLast(new FlushConsolidationHandler(FLUSHES, true));
     for (ChannelHandler handler : handlers) {
       pipeline.addLast(handler);
     }

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -133,6 +134,36 @@ class PodJournalIT extends ConformanceSuite {
         .containsExactly("late");
     assertThat(StageletCommand.run("logs", reference(pod), "--since", "1h"))
         .containsExactly("early", "late");
+  }
+
+  @Test
+  void otherLevelsHoldAfterAReload() throws IOException {
+    StageletRuntime server = (StageletRuntime) node().runtime();
+    String usual = Files.readString(server.configuration());
+    int changes = levelChanges();
+    int told = versionCallsTold();
+    try {
+      Files.writeString(server.configuration(), usual + "\n[log]\nlevel = \"debug\"\n");
+      server.reload();
+      await().atMost(LONG).until(() -> levelChanges() == changes + 1);
+      assertThat(cri().version().getRuntimeName()).isNotEmpty();
+      // asked for, and answered
+      await().atMost(LONG).until(() -> versionCallsTold() == told + 2);
+    } finally {
+      Files.writeString(server.configuration(), usual);
+      server.reload();
+    }
+    await().atMost(LONG).until(() -> levelChanges() == changes + 2);
+    assertThat(cri().version().getRuntimeName()).isNotEmpty();
+    assertThat(versionCallsTold()).isEqualTo(told + 2);
+  }
+
+  private static int levelChanges() {
+    return journal("MESSAGE_ID=" + StoryEvent.LEVELS_CHANGED.id()).size();
+  }
+
+  private static int versionCallsTold() {
+    return journal("CRI_CALL=Version", "PRIORITY=7").size();
   }
 
   @Test

@@ -39,6 +39,8 @@ class StreamingChurnIT extends ConformanceSuite {
   private static final int AT_ONCE = 50;
   private static final int SESSIONS = 1000;
 
+  private static final int SLACK = 5;
+
   /** A session that is dropped lives less long than this. */
   private static final int LONGEST_MILLIS = 150;
 
@@ -114,6 +116,9 @@ class StreamingChurnIT extends ConformanceSuite {
             .start();
     TestContainer echo = echo(pod);
     manyAtOnce(idle, pod, 4);
+    for (int i = 0; i < 8; i++) {
+      dropped(i, idle, talker, pod);
+    }
     Held before = Held.by(server);
 
     manyAtOnce(idle, pod, AT_ONCE);
@@ -124,9 +129,9 @@ class StreamingChurnIT extends ConformanceSuite {
         .untilAsserted(() -> {
           Held now = Held.by(server);
           assertThat(now.children()).isLessThanOrEqualTo(before.children());
-          assertThat(now.descriptors()).isLessThanOrEqualTo(before.descriptors());
-          // the pool of the virtual threads has grown to its size, and gives back slowly
-          assertThat(now.threads()).isLessThanOrEqualTo(before.threads() + 4);
+          // a few of either come and go by themselves; a leak would be one for each session
+          assertThat(now.descriptors()).isLessThanOrEqualTo(before.descriptors() + SLACK);
+          assertThat(now.threads()).isLessThanOrEqualTo(before.threads() + SLACK);
           assertThat(processes(idle)).doesNotContain("cat");
           assertThat(processes(echo)).doesNotContain("cat");
         });

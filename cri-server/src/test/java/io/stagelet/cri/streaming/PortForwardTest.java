@@ -152,6 +152,7 @@ final class PortForwardTest {
       SpdyClient.Stream data = client.open(headers("data", listener.getLocalPort(), 0));
       data.write(random(500_000));
       assertThat(SpdyClient.get(data.all())).isEqualTo(answer);
+      data.end();
       assertThat(SpdyClient.get(error.all())).as("a failure would end all others too").isEmpty();
     }
   }

@@ -4,6 +4,7 @@ import io.stagelet.testhost.Node;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -13,6 +14,7 @@ import java.util.List;
  */
 final class ConmonWriters implements Writers {
   private static final String SLICE = "bench-conmon.slice";
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
   private final Node node;
   private final Path directory;
   private final Path conmon;
@@ -29,6 +31,7 @@ final class ConmonWriters implements Writers {
   public Written start(String name, String shell) throws IOException {
     Path bundle = Files.createDirectories(conmon.resolve(name));
     Path programs = Files.createDirectories(bundle.resolve("rootfs/bin"));
+    Files.createDirectory(bundle.resolve("rootfs/dev"));
     Files.createLink(programs.resolve("busybox"), busybox());
     for (String program : List.of("sh", "cat", "sleep")) {
       Files.createSymbolicLink(programs.resolve(program), Path.of("busybox"));
@@ -50,6 +53,11 @@ final class ConmonWriters implements Writers {
     Path pid = bundle.resolve("pid");
     node.run(
         List.of(
+            // conmon goes to the background with the output that it was given
+            "sh",
+            "-c",
+            "exec \"$@\" > /dev/null",
+            "conmon",
             "systemd-run",
             "--quiet",
             "--scope",
@@ -68,8 +76,10 @@ final class ConmonWriters implements Writers {
             "--persist-dir=" + bundle,
             "--socket-dir-path=" + bundle));
     // conmon has gone to the background, and has the container made there
-    while (!Files.exists(pid)) {
-      pause();
+    for (long begun = System.nanoTime(); !Files.exists(pid); pause()) {
+      if (System.nanoTime() - begun > PATIENCE.toNanos()) {
+        throw new IllegalStateException("conmon does not start a container from " + bundle);
+      }
     }
     crun("start", name);
     started.add(name);

@@ -15,6 +15,7 @@ import java.util.Map;
  * @param megabytes what those, and those that were there, grew by (PSS)
  */
 record IdleCost(int containers, double cpuMillisPerSecond, long processes, double megabytes) {
+  private static final Duration SETTLE = Duration.ofSeconds(5);
   private static final Duration WATCHED = Duration.ofSeconds(20);
   private static final double KILOBYTES_PER_MEGABYTE = 1024;
 
@@ -24,12 +25,13 @@ record IdleCost(int containers, double cpuMillisPerSecond, long processes, doubl
   /** Starts so many containers that say nothing, and looks for a while. */
   static IdleCost measure(Writers writers, int containers)
       throws IOException, InterruptedException {
+    Thread.sleep(SETTLE);
     double cpuBefore = watchedCpu();
     ProcessTable before = ProcessTable.now();
     for (int i = 0; i < containers; i++) {
       writers.startApart("silent-" + i, SHELL);
     }
-    Thread.sleep(Duration.ofSeconds(5));
+    Thread.sleep(SETTLE);
     double cpu = watchedCpu();
     ProcessTable.Growth growth = ProcessTable.now().since(before, IdleCost::isLoad);
     return new IdleCost(

@@ -60,7 +60,11 @@ public final class Demo {
   private final CriConnection cri;
   private final boolean keep;
 
-  private Demo(Node node, CriConnection cri, boolean keep) {
+  /** The command {@code stagelet} of this build. */
+  private final Path stagelet;
+
+  private Demo(Node node, CriConnection cri, boolean keep, Path stagelet) {
+    this.stagelet = stagelet;
     this.node = node;
     this.cri = cri;
     this.keep = keep;
@@ -78,7 +82,11 @@ public final class Demo {
     Path socket = node.start("stagelet");
     say("The CRI is served at unix://" + socket);
     try (CriConnection cri = new CriConnection(socket)) {
-      new Demo(node, cri, List.of(arguments).contains("--keep")).run();
+      Path stagelet =
+          Path.of(arguments[0])
+              .resolveSibling("../cri-server/target/stagelet/bin/stagelet")
+              .normalize();
+      new Demo(node, cri, List.of(arguments).contains("--keep"), stagelet).run();
     } catch (StatusRuntimeException refused) {
       System.err.printf("%nThe runtime refused the call: %s%n", refused.getStatus());
       System.exit(1);
@@ -199,11 +207,16 @@ public final class Demo {
         cri.images()::removeImage);
     show("systemctl", "list-units", "--all", "--no-pager", "--no-legend", "pod-*", "ctr-*");
     say("No unit of the pod's is left.");
+
+    heading("All that happened to the pod, in one timeline: it outlives the pod");
+    node.run(List.of("journalctl", "--sync"));
+    show(stagelet.toString(), "story", NAMESPACE + "/" + POD);
   }
 
   private void byHand(String containerUnit) {
     heading("It goes on running; in there");
     say("  journalctl --follow CONTAINER_NAME=" + CONTAINER);
+    say("  %s story --follow %s/%s".formatted(stagelet, NAMESPACE, POD));
     say("  systemctl status " + containerUnit);
     say("  systemctl kill --signal=TERM " + containerUnit);
     say("  journalctl --unit stagelet-testhost.service");
