@@ -215,19 +215,20 @@ final class ContainerService {
     ContainerPlan.Security security = container.security();
     properties.add(
         new UnitProperty.Texts(
-            "InaccessiblePaths", security.maskedPaths().stream().map(path -> "-" + path).toList()));
+            "InaccessiblePaths",
+            security.maskedPaths().stream().map(path -> "-+" + path).toList()));
     List<String> readOnly = new ArrayList<>();
-    security.readOnlyPaths().forEach(path -> readOnly.add("-" + path));
+    security.readOnlyPaths().forEach(path -> readOnly.add("-+" + path));
     if (!security.privileged()) {
-      readOnly.add("/sys");
+      readOnly.add("+/sys");
     }
     if (security.readOnlyRootfs()) {
-      readOnly.add("/");
+      readOnly.add("+/");
     }
     properties.add(new UnitProperty.Texts("ReadOnlyPaths", readOnly));
     if (security.readOnlyRootfs()) {
       // what is mounted over the root stays as it is
-      properties.add(new UnitProperty.Texts("ReadWritePaths", List.of("/dev", "/proc")));
+      properties.add(new UnitProperty.Texts("ReadWritePaths", List.of("+/dev", "+/proc")));
     }
   }
 
