@@ -240,6 +240,14 @@ public sealed interface UnitProperty {
   }
 
   /**
+   * The same by shares of cgroup v1, from 2 to 262144 (others count as the nearest of these), on
+   * the line that kubelet itself uses.
+   */
+  static UnitProperty cpuShares(long shares) {
+    return cpuWeight(1 + (Math.clamp(shares, 2L, 262_144L) - 2) * 9_999 / 262_142);
+  }
+
+  /**
    * The most processor time in each second, in microseconds: 1,000,000 is one whole processor; or
    * {@link #INFINITY}.
    */

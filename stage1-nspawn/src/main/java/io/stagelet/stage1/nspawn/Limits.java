@@ -13,7 +13,7 @@ final class Limits {
     List<UnitProperty> limits = new ArrayList<>();
     limits.add(UnitProperty.tasksMax(UnitProperty.INFINITY));
     if (resources.cpuShares() > 0) {
-      limits.add(UnitProperty.cpuWeight(weight(resources.cpuShares())));
+      limits.add(UnitProperty.cpuShares(resources.cpuShares()));
     }
     if (resources.cpuQuota() > 0 && resources.cpuPeriod() > 0) {
       limits.add(
@@ -34,10 +34,5 @@ final class Limits {
       limits.add(UnitProperty.allowedMemoryNodes(resources.memoryNodes()));
     }
     return limits;
-  }
-
-  /** Shares of cgroup v1 as a weight of v2, on the line that kubelet itself uses. */
-  private static long weight(long shares) {
-    return 1 + (Math.clamp(shares, 2L, 262_144L) - 2) * 9_999 / 262_142;
   }
 }
