@@ -62,6 +62,11 @@ final class Container {
     return askedToStop.compareAndSet(false, true);
   }
 
+  /** Whether this server was asked to end it. */
+  boolean askedToStop() {
+    return askedToStop.get();
+  }
+
   /** The unit to look at when something is wrong. */
   String unit() {
     return stage1().unitOf(plan());

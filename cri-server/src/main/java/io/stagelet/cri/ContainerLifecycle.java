@@ -55,6 +55,8 @@ final class ContainerLifecycle {
   private static final int EXIT_CANNOT_START = 128;
   private static final String VOLUMES = "volumes";
   private static final int EXIT_UNKNOWN = 255;
+  private static final int BY_SIGTERM = 128 + 15;
+  private static final int BY_SIGKILL = 128 + 9;
 
   private record Key(SandboxId sandbox, String name, int attempt) {}
 
@@ -420,6 +422,7 @@ final class ContainerLifecycle {
     if (!(container.record().life() instanceof ContainerRecord.Running)) {
       return;
     }
+    var _ = container.firstToAskItToStop();
     container.stage1().kill(container.plan());
     if (!hasEnded(container, KILL_GRACE)) {
       throw new StageletException(
@@ -541,7 +544,19 @@ final class ContainerLifecycle {
             container.plan().name(),
             exited.exitCode(),
             exited.reason(),
-            exited.message().isEmpty() ? "" : ": " + exited.message());
+            (exited.message().isEmpty() ? "" : ": " + exited.message())
+                + sender(container, exited));
+  }
+
+  /** For whoever wonders who ended it: kubelet's own signals are told before. */
+  private static String sender(Container container, ContainerRecord.Exited exited) {
+    boolean ended = exited.exitCode() == BY_SIGKILL || exited.exitCode() == BY_SIGTERM;
+    return ended
+            && !exited.reason().equals("OOMKilled")
+            && !exited.message().isEmpty()
+            && !container.askedToStop()
+        ? ", which this server did not send: somebody stopped its unit, or a process sent it"
+        : "";
   }
 
   private static ContainerRecord.Exited exited(ContainerState.Ended ended) {

@@ -279,6 +279,15 @@ class RestartIT extends ConformanceSuite {
     assertThat(exits.status().getFinishedAt()).isGreaterThan(startedAt);
     assertThat(exits.log().lines("stdout")).containsExactly("last words");
     assertThat(killed.awaitEnd().getExitCode()).isEqualTo(137);
+    assertThat(
+            StageletCommand.run(
+                "story",
+                "%s/%s"
+                    .formatted(
+                        pod.config().getMetadata().getNamespace(),
+                        pod.config().getMetadata().getName())))
+        .as("what the new server found, in the pod's story")
+        .anyMatch(line -> line.contains("has ended with exit code 137"));
     assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
   }
 
