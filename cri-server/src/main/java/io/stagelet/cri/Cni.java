@@ -9,6 +9,8 @@ import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -37,8 +39,12 @@ final class Cni {
 
   private static final Logger LOG = LoggerFactory.getLogger(Cni.class);
   private static final int LONGEST_QUOTE = 400;
-  private static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
 
+  /** How long a plugin may take: kubelet waits four minutes for a sandbox. */
+  static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
+
+  private final Duration pluginDeadline;
+  private final Faults faults;
   private volatile Directories directories;
   private final ObjectMapper json = new ObjectMapper();
 
@@ -46,8 +52,15 @@ final class Cni {
    * Plugins by what a node's administrator installs.
    *
    * @param configurationDirectory read anew for each sandbox, so that no change goes unseen
+   * @param pluginDeadline how long one plugin may take; then it is killed
    */
-  Cni(Path configurationDirectory, List<Path> binaryDirectories) {
+  Cni(
+      Path configurationDirectory,
+      List<Path> binaryDirectories,
+      Duration pluginDeadline,
+      Faults faults) {
+    this.pluginDeadline = pluginDeadline;
+    this.faults = faults;
     this.directories = new Directories(configurationDirectory, binaryDirectories);
   }
 
@@ -102,6 +115,7 @@ final class Cni {
     for (ObjectNode plugin : network.plugins()) {
       try {
         result = call("ADD", plugin, network, target, planned, result);
+        faults.at(FaultPoint.RUN_NETWORK_PLUGIN_RAN);
       } catch (StageletException failure) {
         try {
           detach(target, planned);
@@ -141,6 +155,7 @@ final class Cni {
     for (ObjectNode plugin : network.plugins().reversed()) {
       try {
         call("DEL", plugin, network, target, attachment, parsed(attachment.result()));
+        faults.at(FaultPoint.STOP_POD_NETWORK_PLUGIN_RAN);
       } catch (StageletException failure) {
         if (failed == null) {
           failed = failure;
@@ -193,12 +208,22 @@ final class Cni {
                       .map(CniAttachment.PortMapping::argument)
                       .toList()));
     }
-    Command.Outcome outcome =
-        Command.of(binary.toString())
-            .withEnvironment(environment(verb, target))
-            .withInput(request.toString().getBytes(StandardCharsets.UTF_8))
-            .withDeadline(PLUGIN_DEADLINE)
-            .run();
+    Command.Outcome outcome;
+    try {
+      outcome =
+          Command.of(binary.toString())
+              .withEnvironment(environment(verb, target))
+              .withInput(request.toString().getBytes(StandardCharsets.UTF_8))
+              .withDeadline(pluginDeadline)
+              .run();
+    } catch (StageletException failure) {
+      throw new StageletException(
+          failure.code(),
+          "CNI plugin %s failed in %s for pod %s (network %s): %s"
+              .formatted(
+                  type, verb, target.pod(), network.name(), StageletException.reason(failure)),
+          failure);
+    }
     if (outcome.exitCode() != 0) {
       throw new StageletException(
           ErrorCode.UNAVAILABLE,

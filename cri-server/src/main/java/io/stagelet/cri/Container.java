@@ -62,6 +62,11 @@ final class Container {
     return askedToStop.compareAndSet(false, true);
   }
 
+  /** Takes that back: the signal could not be sent. */
+  void couldNotBeAsked() {
+    askedToStop.set(false);
+  }
+
   /** The unit to look at when something is wrong. */
   String unit() {
     return stage1().unitOf(plan());

@@ -15,6 +15,8 @@ import io.stagelet.stage0.RootFilesystems;
 import io.stagelet.stage0.spi.ContainerId;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ContainerState;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.SandboxId;
 import io.stagelet.stage0.spi.StartFailure;
 import java.io.IOException;
@@ -68,6 +70,7 @@ final class ContainerLifecycle {
   private final Ids ids;
   private final Clock clock;
   private final LifeEvents events;
+  private final Faults faults;
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
   ContainerLifecycle(
@@ -82,7 +85,8 @@ final class ContainerLifecycle {
       SandboxFiles files,
       Ids ids,
       Clock clock,
-      LifeEvents events) {
+      LifeEvents events,
+      Faults faults) {
     this.configuration = configuration;
     this.pods = pods;
     this.records = records;
@@ -95,6 +99,7 @@ final class ContainerLifecycle {
     this.ids = ids;
     this.clock = clock;
     this.events = events;
+    this.faults = faults;
   }
 
   /**
@@ -139,6 +144,7 @@ final class ContainerLifecycle {
       undo.push("delete " + state, () -> records.delete(id));
       undo.push("delete " + places.directory(), () -> DurableFiles.deleteTree(places.directory()));
       directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
+      faults.at(FaultPoint.CREATE_DIRECTORIES_MADE);
       undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
       rootFilesystems.mount(
           image,
@@ -146,6 +152,7 @@ final class ContainerLifecycle {
           state.resolve("upper"),
           state.resolve("work"),
           sandbox.plan().ids());
+      faults.at(FaultPoint.CREATE_ROOT_MOUNTED);
       ContainerRecord record =
           planner.record(
               id,
@@ -158,7 +165,9 @@ final class ContainerLifecycle {
               clock.instant());
       undo.push("forget " + id.shortened(), () -> sandbox.stage1().removeContainer(record.plan()));
       sandbox.stage1().prepareContainer(record.plan());
+      faults.at(FaultPoint.CREATE_PREPARED);
       records.store(record);
+      faults.at(FaultPoint.CREATE_RECORDED);
       Container container = new Container(record, sandbox);
       pods.add(container);
       events.tell(LifeEvents.Kind.CREATED, container);
@@ -195,6 +204,7 @@ final class ContainerLifecycle {
       directories(directory.resolve(VOLUMES));
       undo.push("unmount " + target, () -> rootFilesystems.unmount(target));
       rootFilesystems.mountReadOnly(image, target, volume.subPath(), sandbox.plan().ids());
+      faults.at(FaultPoint.CREATE_VOLUME_MOUNTED);
       mounts.add(
           mount.at(
               target.toString(),
@@ -266,17 +276,21 @@ final class ContainerLifecycle {
     if (!plan.process().terminal()) {
       relay.open(output(container));
     }
+    faults.at(FaultPoint.START_OUTPUT_OPEN);
     try {
       plan.stdin().ifPresent(fifo -> inputs.open(id, fifo));
+      faults.at(FaultPoint.START_INPUT_OPEN);
       // on disk only once it runs: after a crash in between, systemd says whether it was started
       container.become(container.record().with(new ContainerRecord.Running(clock.instant())));
       container.stage1().startContainer(plan, master -> openTerminal(container, master));
+      faults.at(FaultPoint.START_UNIT_RUNS);
       storeOrStop(container);
+      faults.at(FaultPoint.START_RECORDED);
       inputs.started(id);
     } catch (StartFailure failure) {
       inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
-      become(
+      becomeAnyway(
           container,
           container
               .record()
@@ -292,7 +306,7 @@ final class ContainerLifecycle {
     } catch (RuntimeException failure) {
       inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
-      become(container, container.record().with(new ContainerRecord.Created()));
+      becomeAnyway(container, container.record().with(new ContainerRecord.Created()));
       throw failure;
     }
     if (container.stage1().state(plan) instanceof ContainerState.Running running) {
@@ -359,7 +373,13 @@ final class ContainerLifecycle {
                 container.plan().name(),
                 Signals.name(container.plan().stopSignal()),
                 timeout.toSeconds());
-        container.stage1().signal(container.plan(), container.plan().stopSignal());
+        try {
+          container.stage1().signal(container.plan(), container.plan().stopSignal());
+        } catch (StageletException failure) {
+          container.couldNotBeAsked();
+          throw failure;
+        }
+        faults.at(FaultPoint.STOP_ASKED);
       }
       if (hasEnded(container, timeout)) {
         return;
@@ -380,6 +400,7 @@ final class ContainerLifecycle {
       return;
     }
     container.stage1().kill(container.plan());
+    faults.at(FaultPoint.STOP_KILLED);
     if (!hasEnded(container, KILL_GRACE)) {
       throw new StageletException(
           ErrorCode.DEADLINE_EXCEEDED,
@@ -425,15 +446,21 @@ final class ContainerLifecycle {
   /** Removes what there is of a container on the host; fine when it is gone. */
   void discard(ContainerPlan plan, Consumer<ContainerPlan> forgetUnit) {
     forgetUnit.accept(plan);
+    faults.at(FaultPoint.REMOVE_UNIT_GONE);
     inputs.forget(plan.id().value());
     relay.discard(plan.id().value());
+    faults.at(FaultPoint.REMOVE_OUTPUT_FORGOTTEN);
     rootFilesystems.unmount(plan.rootfs());
+    faults.at(FaultPoint.REMOVE_ROOT_UNMOUNTED);
     plan.mounts().stream()
         .map(ContainerPlan.Mount::source)
         .filter(source -> source.startsWith(plan.directory().resolve(VOLUMES)))
         .forEach(rootFilesystems::unmount);
+    faults.at(FaultPoint.REMOVE_VOLUMES_UNMOUNTED);
     DurableFiles.deleteTree(plan.directory());
+    faults.at(FaultPoint.REMOVE_DIRECTORY_DELETED);
     records.delete(plan.id());
+    faults.at(FaultPoint.REMOVE_RECORD_DELETED);
   }
 
   /** Looks whether it has ended, after its unit has changed. */
@@ -471,12 +498,16 @@ final class ContainerLifecycle {
 
   /**
    * How it ended is on disk before its unit, which is the only other place that knows it, goes: a
-   * crash in between loses nothing. The unit goes before the relay: what systemd runs after the
-   * container still opens its FIFOs.
+   * crash in between loses nothing, and on a full disk the unit stays and goes on to know it. The
+   * unit goes before the relay: what systemd runs after the container still opens its FIFOs.
    */
   private void settle(Container container, ContainerRecord.Exited exited) {
-    records.store(container.record().with(exited));
-    container.stage1().removeContainer(container.plan());
+    boolean written = isWritten(container.record().with(exited));
+    faults.at(FaultPoint.END_RECORDED);
+    if (written) {
+      container.stage1().removeContainer(container.plan());
+    }
+    faults.at(FaultPoint.END_UNIT_GONE);
     inputs.forget(container.id().value());
     if (!relay.finish(container.id().value(), OUTPUT_GRACE)) {
       StoryEvent.OUTPUT_HELD_OPEN
@@ -485,6 +516,7 @@ final class ContainerLifecycle {
               "container {} has ended, but a process outside its cgroup holds its output open; what that says from now on is lost",
               container.id().shortened());
     }
+    faults.at(FaultPoint.END_OUTPUT_FINISHED);
     container.become(container.record().with(exited));
     events.tell(LifeEvents.Kind.STOPPED, container);
     StoryEvent event =
@@ -542,6 +574,28 @@ final class ContainerLifecycle {
         directory.resolve("stdout"),
         directory.resolve("stderr"),
         directory.resolve("stdin"));
+  }
+
+  /**
+   * What has happened already is so whether or not it can be written down; a restart of the server
+   * then finds the earlier record, and learns from systemd what it does not say.
+   */
+  private void becomeAnyway(Container container, ContainerRecord record) {
+    var _ = isWritten(record);
+    container.become(record);
+  }
+
+  private boolean isWritten(ContainerRecord record) {
+    try {
+      records.store(record);
+      return true;
+    } catch (StageletException failure) {
+      LOG.warn(
+          "what became of container {} could not be written down: {}",
+          record.plan().id().shortened(),
+          StageletException.reason(failure));
+      return false;
+    }
   }
 
   private void become(Container container, ContainerRecord record) {

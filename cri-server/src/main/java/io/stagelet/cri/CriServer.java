@@ -16,6 +16,7 @@ import io.stagelet.stage0.ImageService;
 import io.stagelet.stage0.ImageSettings;
 import io.stagelet.stage0.Registries;
 import io.stagelet.stage0.RegistryFiles;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.InheritedDescriptor;
@@ -75,6 +76,7 @@ final class CriServer implements AutoCloseable {
   private Listener start(LiveConfiguration live, String version, Map<String, String> environment) {
     Configuration configuration = live.now();
     Clock clock = Clock.systemUTC();
+    Faults faults = Faults.of(environment);
     Map<String, Integer> descriptors =
         SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
             .collect(
@@ -116,13 +118,18 @@ final class CriServer implements AutoCloseable {
     Handlers handlers =
         part(
             "the handlers",
-            new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
+            new Handlers(
+                configuration, ServiceLoader.load(Stage1Provider.class), host(units, faults)));
     Records records = new Records(configuration.root());
     Pods pods = new Pods();
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
     Cni cni =
-        new Cni(configuration.cniConfigurationDirectory(), configuration.cniBinaryDirectories());
+        new Cni(
+            configuration.cniConfigurationDirectory(),
+            configuration.cniBinaryDirectories(),
+            Cni.PLUGIN_DEADLINE,
+            faults);
     LifeEvents events = new LifeEvents(pods, clock);
     Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
     AppArmor appArmor = new AppArmor();
@@ -141,7 +148,8 @@ final class CriServer implements AutoCloseable {
             files,
             ids,
             clock,
-            events);
+            events,
+            faults);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
             configuration,
@@ -154,7 +162,8 @@ final class CriServer implements AutoCloseable {
             ids,
             clock,
             images.rootFilesystems().mapsIds(),
-            events);
+            events,
+            faults);
     Recovery recovery =
         new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
     // listening comes first: what changes while the recovery reads is then looked at again
@@ -232,12 +241,15 @@ final class CriServer implements AutoCloseable {
     };
   }
 
-  private static Stage1Host host(Units units) {
+  private static Stage1Host host(Units units, Faults faults) {
     return new Stage1Host() {
       @Override
       public <T> T shared(Class<T> type) {
         if (type.isInstance(units)) {
           return type.cast(units);
+        }
+        if (type.isInstance(faults)) {
+          return type.cast(faults);
         }
         throw new StageletException(
             ErrorCode.UNIMPLEMENTED, "the server shares no " + type.getName());

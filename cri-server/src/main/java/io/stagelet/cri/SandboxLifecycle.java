@@ -5,6 +5,8 @@ import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.SandboxId;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
@@ -36,6 +38,7 @@ final class SandboxLifecycle {
   private final Clock clock;
   private final boolean mapsIds;
   private final LifeEvents events;
+  private final Faults faults;
   private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
 
   SandboxLifecycle(
@@ -49,7 +52,8 @@ final class SandboxLifecycle {
       Ids ids,
       Clock clock,
       boolean mapsIds,
-      LifeEvents events) {
+      LifeEvents events,
+      Faults faults) {
     this.configuration = configuration;
     this.handlers = handlers;
     this.pods = pods;
@@ -61,6 +65,7 @@ final class SandboxLifecycle {
     this.clock = clock;
     this.mapsIds = mapsIds;
     this.events = events;
+    this.faults = faults;
   }
 
   /**
@@ -114,17 +119,22 @@ final class SandboxLifecycle {
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("delete the record of " + plan.id(), () -> records.delete(plan.id()));
       records.store(record);
+      faults.at(FaultPoint.RUN_RECORDED);
       files.write(plan, request.dns());
+      faults.at(FaultPoint.RUN_FILES_WRITTEN);
       undo.push(
           "delete " + plan.runDirectory(), () -> DurableFiles.deleteTree(plan.runDirectory()));
       directory(plan.runDirectory());
+      faults.at(FaultPoint.RUN_DIRECTORY_MADE);
       stage1.startSandbox(plan);
       undo.push("stop " + sandbox.unit(), () -> stage1.stopSandbox(plan));
       if (network.isPresent()) {
         record = record.with(Optional.of(cni.attach(target(record), network.get())));
+        faults.at(FaultPoint.RUN_NETWORK_ATTACHED);
       }
       record = record.with(SandboxRecord.Phase.READY);
       records.store(record);
+      faults.at(FaultPoint.RUN_READY);
       sandbox.become(record);
       pods.add(sandbox);
       events.tell(LifeEvents.Kind.CREATED, sandbox);
@@ -151,6 +161,7 @@ final class SandboxLifecycle {
     for (Container container : pods.containersOf(sandbox)) {
       containers.kill(container);
     }
+    faults.at(FaultPoint.STOP_POD_CONTAINERS_KILLED);
     sandbox.lock().lock();
     try {
       takeDown(sandbox);
@@ -165,6 +176,7 @@ final class SandboxLifecycle {
     for (Container container : pods.containersOf(sandbox)) {
       containers.remove(container);
     }
+    faults.at(FaultPoint.REMOVE_POD_CONTAINERS_REMOVED);
     sandbox.lock().lock();
     try {
       forget(sandbox.record());
@@ -212,10 +224,13 @@ final class SandboxLifecycle {
     if (record.network().isPresent()) {
       cni.detach(target(record), record.network().get());
       record = record.with(Optional.empty());
+      faults.at(FaultPoint.STOP_POD_NETWORK_DETACHED);
     }
     sandbox.stage1().stopSandbox(sandbox.plan());
+    faults.at(FaultPoint.STOP_POD_NAMESPACES_RELEASED);
     if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
+      faults.at(FaultPoint.STOP_POD_RECORDED);
       StoryEvent.SANDBOX_STOPPED.on(LOG).log("pod {} is stopped", name(sandbox));
     }
   }
@@ -224,9 +239,20 @@ final class SandboxLifecycle {
     return sandbox.plan().namespace() + "/" + sandbox.plan().name();
   }
 
+  /**
+   * A sandbox that is down is down whether or not it can be written down: on a full disk it must be
+   * possible to remove it. A restart of the server finds out again.
+   */
   private void become(Sandbox sandbox, SandboxRecord record) {
     boolean wasUp = sandbox.record().phase() == SandboxRecord.Phase.READY;
-    records.store(record);
+    try {
+      records.store(record);
+    } catch (StageletException failure) {
+      LOG.warn(
+          "what became of pod {} could not be written down: {}",
+          name(sandbox),
+          StageletException.reason(failure));
+    }
     sandbox.become(record);
     if (wasUp && record.phase() == SandboxRecord.Phase.NOT_READY) {
       events.tell(LifeEvents.Kind.STOPPED, sandbox);
@@ -235,7 +261,9 @@ final class SandboxLifecycle {
 
   private void forget(SandboxRecord record) {
     DurableFiles.deleteTree(record.plan().runDirectory());
+    faults.at(FaultPoint.REMOVE_POD_DIRECTORY_DELETED);
     records.delete(record.plan().id());
+    faults.at(FaultPoint.REMOVE_POD_RECORD_DELETED);
   }
 
   private SandboxPlan plan(SandboxRequest request) {

@@ -24,49 +24,15 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 /** The server is killed with SIGKILL and started again: pods and containers do not mind. */
-class RestartIT extends ConformanceSuite {
+class RestartIT extends RestartingSuite {
   private static final int MOMENTS = 2;
 
   RestartIT(NodeUnderTest node) {
     super(node);
-  }
-
-  @BeforeEach
-  void onlyOurs() {
-    stageletOnly("the suite does not start and stop other runtimes");
-  }
-
-  @AfterEach
-  void theServerRuns() {
-    if (node().runtime() instanceof StageletRuntime runtime) {
-      runtime.ensureItRuns();
-      awaitServer();
-    }
-  }
-
-  private StageletRuntime server() {
-    return (StageletRuntime) node().runtime();
-  }
-
-  private void startAgain() {
-    server().startAgain();
-    awaitServer();
-  }
-
-  /** The client finds the new socket by itself, a little later. */
-  private void awaitServer() {
-    cri().channel().resetConnectBackoff();
-    await("an answer of the server")
-        .atMost(Duration.ofSeconds(30))
-        .pollInterval(Duration.ofMillis(50))
-        .ignoreExceptionsInstanceOf(StatusRuntimeException.class)
-        .until(() -> !cri().version().getRuntimeName().isEmpty());
   }
 
   @Test

@@ -4,10 +4,14 @@ import static org.awaitility.Awaitility.await;
 
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.Command;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
@@ -21,8 +25,19 @@ final class StageletRuntime implements RuntimeUnderTest {
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
   private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
 
+  /** The file that says where the server is to die. */
+  private static final String FAULT = "fault";
+
+  /** A CNI plugin that does as {@code bridge} does, and hangs where {@link #hangs} says so. */
+  static final String HANGING_PLUGIN = "hanging";
+
+  private static final String HANGING_RUNTIME = "hanging-runtime";
+
   /** A handler whose runtime is not installed: {@code /nonexistent/runtime}. */
   static final Handler WITHOUT_RUNTIME = new Handler("without-runtime");
+
+  /** A handler whose runtime is crun, and hangs where {@link #hangs} says so. */
+  static final Handler HANGING = new Handler("hanging");
 
   /** A handler whose containers rather lose output than wait. */
   static final Handler DROPPING = new Handler("dropping");
@@ -48,12 +63,17 @@ final class StageletRuntime implements RuntimeUnderTest {
       Path run = folder(cleanup, Path.of("/run"));
       Path networks = Files.createDirectory(state.resolve("net.d"));
       Files.createDirectory(state.resolve("plugins"));
+      script(state.resolve(HANGING_RUNTIME), hangingScript(state, "for word; do", program("crun")));
+      script(
+          state.resolve("plugins").resolve(HANGING_PLUGIN),
+          hangingScript(
+              state, "for word in $CNI_COMMAND; do", TestNetwork.PLUGINS.resolve("bridge")));
       TestNetwork.writeTo(networks);
       Path config = Files.writeString(state.resolve("stagelet.toml"), config(state, run, networks));
       cleanup.push(
           "forget a failed service", () -> Command.of("systemctl", "reset-failed", UNIT).run());
       cleanup.push("stop the service", () -> Command.of("systemctl", "stop", UNIT).run());
-      serve(config);
+      serve(config, run.resolve(FAULT));
       return new StageletRuntime(cleanup, state, run);
     } catch (IOException failure) {
       cleanup.close();
@@ -95,6 +115,10 @@ final class StageletRuntime implements RuntimeUnderTest {
             [handlers.%s]
             stage1 = "oci"
             runtime = "%s"
+
+            [handlers.%s]
+            stage1 = "oci"
+            runtime = "%s"
             output = "drop"
             """
                 .formatted(
@@ -107,6 +131,8 @@ final class StageletRuntime implements RuntimeUnderTest {
                     state.resolve("plugins"),
                     FIELD_LABEL,
                     WITHOUT_RUNTIME.name(),
+                    HANGING.name(),
+                    state.resolve(HANGING_RUNTIME),
                     DROPPING.name(),
                     program(HANDLERS.getFirst().name())));
     for (Handler handler : HANDLERS) {
@@ -131,7 +157,7 @@ final class StageletRuntime implements RuntimeUnderTest {
         .orElseThrow(() -> new IllegalStateException(name + " is not installed"));
   }
 
-  private static void serve(Path config) {
+  private static void serve(Path config, Path fault) {
     Command.Outcome started =
         Command.of(
                 Stream.concat(
@@ -153,6 +179,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                             // its unit has failed
                             "-p",
                             "FileDescriptorStorePreserve=yes",
+                            "--setenv=%s=%s".formatted(Faults.VARIABLE, fault),
                             "-p",
                             "LogRateLimitIntervalSec=1s",
                             "-p",
@@ -186,6 +213,30 @@ final class StageletRuntime implements RuntimeUnderTest {
   /** Kills the server with SIGKILL, and returns when it is gone. It is not started again. */
   void kill() {
     Command.of("systemctl", "kill", "--signal=SIGKILL", UNIT).runChecked();
+    awaitDeath();
+  }
+
+  /** Lets the server die by SIGKILL when it comes to a point, once. */
+  void dieAt(FaultPoint point) {
+    try {
+      Path aside = Files.writeString(run.resolve(FAULT + ".new"), point.label());
+      Files.move(aside, run.resolve(FAULT), StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException failure) {
+      throw new UncheckedIOException("could not arm the fault " + point.label(), failure);
+    }
+  }
+
+  /** Whether {@link #dieAt} still waits for its point; it does no more after this. */
+  boolean disarm() {
+    try {
+      return Files.deleteIfExists(run.resolve(FAULT));
+    } catch (IOException failure) {
+      throw new UncheckedIOException("could not disarm the fault", failure);
+    }
+  }
+
+  /** Returns when the server, which is dying, is gone. */
+  void awaitDeath() {
     await("the end of " + UNIT)
         .atMost(Duration.ofSeconds(30))
         .pollInterval(Duration.ofMillis(20))
@@ -234,6 +285,68 @@ final class StageletRuntime implements RuntimeUnderTest {
   /** Where its CNI configuration is. */
   Path networks() {
     return state.resolve("net.d");
+  }
+
+  /** Where it keeps its records of {@code sandboxes} or {@code containers}. */
+  Path records(String of) {
+    return state.resolve("root").resolve(of);
+  }
+
+  /**
+   * Lets {@link #HANGING} and the CNI plugin {@link #HANGING_PLUGIN} hang from now on in calls of
+   * this verb, until the gate is opened.
+   */
+  Gate hangs(String verb) {
+    try {
+      Path gate = Files.createFile(state.resolve("hang-" + verb));
+      Path waiting = state.resolve("hung-" + verb);
+      Files.deleteIfExists(waiting);
+      return new Gate(gate, waiting);
+    } catch (IOException failure) {
+      throw new UncheckedIOException("could not let " + verb + " hang", failure);
+    }
+  }
+
+  /**
+   * Before what hangs.
+   *
+   * @param closed the file that keeps it closed
+   * @param reached the file that is there when something hangs before it
+   */
+  record Gate(Path closed, Path reached) implements AutoCloseable {
+    /** Returns when something hangs before it. */
+    void awaitArrival() {
+      await("something that hangs before " + closed)
+          .atMost(Duration.ofSeconds(60))
+          .until(() -> Files.exists(reached));
+    }
+
+    /** Opens it. */
+    @Override
+    public void close() {
+      try {
+        Files.deleteIfExists(closed);
+      } catch (IOException failure) {
+        throw new UncheckedIOException("could not open the gate " + closed, failure);
+      }
+    }
+  }
+
+  /** Waits as long as there is a file for one of its words, and goes on as another program. */
+  private static String hangingScript(Path state, String loop, Path program) {
+    return """
+    #!/bin/sh
+    %1$s
+      while [ -e "%2$s/hang-$word" ]; do : > "%2$s/hung-$word"; sleep 0.05; done
+    done 2> /dev/null
+    exec %3$s "$@"
+    """
+        .formatted(loop, state, program);
+  }
+
+  private static void script(Path file, String text) throws IOException {
+    Files.writeString(file, text);
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 
   /** A folder of CNI plugins, beside Debian's. */

@@ -13,6 +13,8 @@ import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ContainerState;
 import io.stagelet.stage0.spi.ExecPlan;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Listener;
@@ -59,6 +61,7 @@ final class OciStage1 implements Stage1 {
   private final Path init;
   private final OciSpec spec;
   private final ObjectMapper json;
+  private final Faults faults;
 
   /** Tells the files and cgroups of this process's execs from those an earlier one left. */
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
@@ -66,13 +69,14 @@ final class OciStage1 implements Stage1 {
   /** What execs leave to this process; empty where the runtime leaves none. */
   private final Optional<Orphans> orphans;
 
-  OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json) {
+  OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json, Faults faults) {
     this.orphans = runtime.copiesStreams() ? Optional.of(Orphans.adopt()) : Optional.empty();
     this.units = units;
     this.runtime = runtime;
     this.init = init;
     this.spec = new OciSpec(json);
     this.json = json;
+    this.faults = faults;
   }
 
   @Override
@@ -112,6 +116,7 @@ final class OciStage1 implements Stage1 {
       undo.push("release the namespaces of " + sandbox.id().shortened(), () -> release(sandbox));
       directory(SandboxNamespaces.directory(sandbox));
       makeNamespaces(sandbox);
+      faults.at(FaultPoint.RUN_NAMESPACES_MADE);
       if (!sandbox.hostIpc()) {
         Path sharedMemory = SandboxNamespaces.sharedMemory(sandbox);
         directory(sharedMemory);
@@ -127,11 +132,14 @@ final class OciStage1 implements Stage1 {
                         .ids()
                         .map(ids -> ",uid=%d,gid=%d".formatted(ids.user(0), ids.group(0)))
                         .orElse("")));
+        faults.at(FaultPoint.RUN_SHARED_MEMORY_MOUNTED);
       }
       undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
       units.start(SandboxUnit.of(sandbox, init), JOB_TIMEOUT);
+      faults.at(FaultPoint.RUN_UNIT_STARTED);
       if (sandbox.sharedPid()) {
         pinPidNamespace(sandbox);
+        faults.at(FaultPoint.RUN_PID_NAMESPACE_PINNED);
       }
       undo.keep();
     }
@@ -181,6 +189,7 @@ final class OciStage1 implements Stage1 {
   @Override
   public void stopSandbox(SandboxPlan sandbox) {
     stopUnit(SandboxUnit.name(sandbox));
+    faults.at(FaultPoint.STOP_POD_UNIT_STOPPED);
     release(sandbox);
   }
 
