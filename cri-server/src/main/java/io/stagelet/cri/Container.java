@@ -14,6 +14,7 @@ final class Container {
   private final Sandbox sandbox;
   private final CompletableFuture<ContainerRecord.Exited> ended = new CompletableFuture<>();
   private final AtomicBoolean askedToStop = new AtomicBoolean();
+  private volatile boolean killed;
   private volatile ContainerRecord record;
 
   Container(ContainerRecord record, Sandbox sandbox) {
@@ -65,6 +66,16 @@ final class Container {
   /** Takes that back: the signal could not be sent. */
   void couldNotBeAsked() {
     askedToStop.set(false);
+  }
+
+  /** From now on its end is the server's doing. */
+  void killing() {
+    killed = true;
+  }
+
+  /** Whether the server has killed it. */
+  boolean isKilled() {
+    return killed;
   }
 
   /** The unit to look at when something is wrong. */

@@ -399,6 +399,7 @@ final class ContainerLifecycle {
     if (!(container.record().life() instanceof ContainerRecord.Running)) {
       return;
     }
+    container.killing();
     container.stage1().kill(container.plan());
     faults.at(FaultPoint.STOP_KILLED);
     if (!hasEnded(container, KILL_GRACE)) {
@@ -470,7 +471,7 @@ final class ContainerLifecycle {
         () -> {
           if (container.record().life() instanceof ContainerRecord.Running running) {
             switch (container.stage1().state(container.plan())) {
-              case ContainerState.Ended ended -> settle(container, exited(ended));
+              case ContainerState.Ended ended -> settle(container, exited(container, ended));
               case ContainerState.Absent _ -> settle(container, unknown(running));
               case ContainerState.Running _, ContainerState.Starting _ ->
                   LOG.trace("container {} runs on", container.id().shortened());
@@ -534,9 +535,11 @@ final class ContainerLifecycle {
             exited.message().isEmpty() ? "" : ": " + exited.message());
   }
 
-  private static ContainerRecord.Exited exited(ContainerState.Ended ended) {
+  private static ContainerRecord.Exited exited(Container container, ContainerState.Ended ended) {
     String reason =
-        ended.outOfMemory() ? "OOMKilled" : ended.exitCode() == 0 ? "Completed" : "Error";
+        ended.outOfMemory() && !container.isKilled()
+            ? "OOMKilled"
+            : ended.exitCode() == 0 ? "Completed" : "Error";
     String message =
         ended.signal() == 0
             ? ""

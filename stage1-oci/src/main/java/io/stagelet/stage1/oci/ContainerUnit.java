@@ -23,6 +23,7 @@ import java.util.Map;
  *   ExecStart      create   the runtime makes the container and exits; the PID file names its first process,
  *                           which is orphaned to systemd and waits
  *   ExecStartPost  start    the first process goes on to be the application
+ *   ExecStopPost            what the cgroup counted of its memory is copied, before it goes
  * </pre>
  *
  * <p>The runtime is made to forget the container by the server, once the unit is down ({@link
@@ -44,6 +45,9 @@ final class ContainerUnit {
           new UnitProperty.DeviceRule("char-pts", "rwm"),
           new UnitProperty.DeviceRule("/dev/ptmx", "rwm"));
 
+  /** The file in a cgroup that counts, among others, what was killed for want of memory. */
+  static final String MEMORY_EVENTS = "memory.events";
+
   private ContainerUnit() {}
 
   static UnitName name(ContainerPlan container) {
@@ -57,6 +61,11 @@ final class ContainerUnit {
 
   static Path log(ContainerPlan container) {
     return container.directory().resolve("runtime.log");
+  }
+
+  /** Whom the kernel killed for want of memory, as it was last. */
+  static Path memoryEvents(ContainerPlan container) {
+    return container.directory().resolve(MEMORY_EVENTS);
   }
 
   static Path pidFile(ContainerPlan container) {
@@ -105,7 +114,7 @@ final class ContainerUnit {
     return shell;
   }
 
-  static TransientUnit of(ContainerPlan container, OciRuntime runtime) {
+  static TransientUnit of(ContainerPlan container, OciRuntime runtime, Path cgroup) {
     SandboxPlan sandbox = container.sandbox();
     UnitName pod = SandboxUnit.name(sandbox);
     String id = container.id().value();
@@ -128,6 +137,14 @@ final class ContainerUnit {
         .oomPolicy(OomPolicy.CONTINUE)
         .execStart(create(container, runtime), false)
         .execStartPost(runtime.command(log(container), "start", id), false)
+        .execStopPost(
+            List.of(
+                "/bin/sh",
+                "-c",
+                "exec 2> /dev/null; cat \"$0\" > \"$1\"",
+                cgroup.resolve(MEMORY_EVENTS).toString(),
+                memoryEvents(container).toString()),
+            true)
         .with(List.of(UnitProperty.logExtraFields(logFields(container))))
         .with(devices(container))
         .with(limits(container.resources()))

@@ -54,7 +54,12 @@ final class OciStage1 implements Stage1 {
   private static final Duration TERMINAL_TIMEOUT = JOB_TIMEOUT;
 
   private static final int SIGKILL = 9;
+
+  /** The exit code of a process that was killed, and of a shell whose last command was. */
+  private static final int KILLED = 128 + SIGKILL;
+
   private static final int ID_IN_UNIT_NAME = 12;
+  private static final String MEMORY_KILLS = "oom_kill ";
 
   private final Units units;
   private final OciRuntime runtime;
@@ -300,7 +305,7 @@ final class OciStage1 implements Stage1 {
 
   private void launch(ContainerPlan container) {
     try {
-      units.start(ContainerUnit.of(container, runtime), JOB_TIMEOUT);
+      units.start(ContainerUnit.of(container, runtime, cgroup(container)), JOB_TIMEOUT);
     } catch (UnitException failure) {
       String complaints = OciRuntime.complaints(ContainerUnit.log(container), json);
       if (complaints.isEmpty()
@@ -359,7 +364,8 @@ final class OciStage1 implements Stage1 {
           exitCode > 128 && exitCode <= 192 && status.execMainStatus() == exitCode - 128
               ? status.execMainStatus()
               : 0,
-          status.result() == ServiceResult.OOM_KILL,
+          status.result() == ServiceResult.OOM_KILL
+              || (exitCode == KILLED && memoryKills(container) > 0),
           Objects.requireNonNullElse(start, end),
           end);
     }
@@ -370,6 +376,28 @@ final class OciStage1 implements Stage1 {
       case ACTIVATING, DEACTIVATING -> new ContainerState.Starting();
       case INACTIVE, FAILED, OTHER -> new ContainerState.Absent();
     };
+  }
+
+  /**
+   * How many of its processes the kernel has killed for want of memory. As long as its cgroup is
+   * there it tells, and afterwards the copy that the unit made of it last.
+   */
+  private long memoryKills(ContainerPlan container) {
+    for (Path file :
+        List.of(
+            cgroup(container).resolve(ContainerUnit.MEMORY_EVENTS),
+            ContainerUnit.memoryEvents(container))) {
+      try {
+        return KernelFile.text(file)
+            .lines()
+            .filter(line -> line.startsWith(MEMORY_KILLS))
+            .mapToLong(line -> Long.parseLong(line.substring(MEMORY_KILLS.length()).strip()))
+            .sum();
+      } catch (IOException absent) {
+        continue; // gone, or without a memory controller
+      }
+    }
+    return 0;
   }
 
   @Override
