@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /** The capabilities a container gets ({@code capabilities(7)}). */
@@ -104,16 +103,24 @@ final class Capabilities {
         new TreeSet<>(add.contains("ALL") ? available : drop.contains("ALL") ? List.of() : DEFAULT);
     add.stream().filter(name -> !name.equals("ALL")).forEach(set::add);
     drop.forEach(set::remove);
+    // an ambient capability is one of the permitted set too (capabilities(7))
+    security.addAmbientCapabilities().stream()
+        .map(this::normalized)
+        .filter(name -> !name.equals("ALL"))
+        .forEach(set::add);
     set.retainAll(available);
     return prefixed(set);
   }
 
   /** The ambient set; each is in the permitted set too. */
   List<String> ambient(ContainerRequest.Security security) {
-    return prefixed(
-        security.addAmbientCapabilities().stream()
-            .map(this::normalized)
-            .collect(Collectors.toCollection(TreeSet::new)));
+    List<String> named = security.addAmbientCapabilities().stream().map(this::normalized).toList();
+    if (named.contains("ALL")) {
+      return of(security);
+    }
+    TreeSet<String> set = new TreeSet<>(named);
+    set.retainAll(available);
+    return prefixed(set);
   }
 
   private String normalized(String name) {

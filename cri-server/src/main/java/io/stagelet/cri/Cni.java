@@ -3,21 +3,23 @@ package io.stagelet.cri;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.stagelet.journal.StoryEvent;
-import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.FaultPoint;
 import io.stagelet.stage0.spi.Faults;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -27,62 +29,131 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs CNI plugins (CNI specification 1.0, "Execution protocol") to attach sandboxes to a network
- * and to detach them.
+ * The networks of pods, as CNI plugins make them (CNI specification 1.1).
  *
- * <p>The loopback interface is brought up by whoever makes the network namespace; no plugin is run
- * for it.
+ * <pre>
+ *   ADD     a sandbox is made           every version
+ *   DEL     it is stopped               every version
+ *   CHECK   "stagelet check"            from 0.4.0 on, unless the list has disableCheck
+ *   STATUS  kubelet asks how it is      from 1.1.0 on
+ *   GC      the server starts           from 1.1.0 on, unless the list has disableGC
+ * </pre>
+ *
+ * <p>The configuration is read anew each time it is used, so that no change goes unseen. The
+ * loopback interface is brought up by whoever makes the network namespace; no plugin is run for it.
+ * Safe for any thread.
  */
 final class Cni {
   /** The pod's interface that CNI makes. */
   static final String INTERFACE = "eth0";
 
   private static final Logger LOG = LoggerFactory.getLogger(Cni.class);
-  private static final int LONGEST_QUOTE = 400;
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String WITH_CHECK = "0.4.0";
+  private static final String WITH_STATUS_AND_GC = "1.1.0";
 
-  /** How long a plugin may take: kubelet waits four minutes for a sandbox. */
-  static final Duration PLUGIN_DEADLINE = Duration.ofSeconds(90);
+  /** kubelet asks every few seconds, and others too. */
+  private static final Duration STATUS_IS_FRESH = Duration.ofSeconds(4);
 
-  private final Duration pluginDeadline;
+  /** What was last found of the default network. */
+  private record Status(Instant at, Optional<String> problem) {}
+
+  private final Map<String, Path> directoriesOfHandlers;
+  private volatile Path defaultDirectory;
+  private volatile CniPlugin plugins;
+  private final Clock clock;
   private final Faults faults;
-  private volatile Directories directories;
-  private final ObjectMapper json = new ObjectMapper();
+  private volatile @Nullable Status status;
+  private volatile String told = "";
 
   /**
    * Plugins by what a node's administrator installs.
    *
-   * @param configurationDirectory read anew for each sandbox, so that no change goes unseen
-   * @param pluginDeadline how long one plugin may take; then it is killed
+   * @param defaultDirectory where the network's configuration is
+   * @param directoriesOfHandlers the same, of handlers that have a network of their own
    */
   Cni(
-      Path configurationDirectory,
+      Path defaultDirectory,
+      Map<String, Path> directoriesOfHandlers,
       List<Path> binaryDirectories,
-      Duration pluginDeadline,
+      Clock clock,
       Faults faults) {
-    this.pluginDeadline = pluginDeadline;
+    this.defaultDirectory = defaultDirectory;
+    this.directoriesOfHandlers = Map.copyOf(directoriesOfHandlers);
+    this.plugins = new CniPlugin(binaryDirectories);
+    this.clock = clock;
     this.faults = faults;
-    this.directories = new Directories(configurationDirectory, binaryDirectories);
-  }
-
-  private record Directories(Path configuration, List<Path> binaries) {
-    Directories {
-      binaries = List.copyOf(binaries);
-    }
   }
 
   /** From now on networks and plugins are looked for there. */
-  void use(Path configurationDirectory, List<Path> binaryDirectories) {
-    directories = new Directories(configurationDirectory, binaryDirectories);
+  void use(Path otherDirectory, List<Path> binaryDirectories) {
+    defaultDirectory = otherDirectory;
+    plugins = new CniPlugin(binaryDirectories);
   }
 
   /** Which sandbox a plugin is called for. */
   record Target(String containerId, Path networkNamespace, SandboxRecord.PodKey pod) {}
 
-  /** Why pods cannot get a network now, in words; empty when they can. */
+  /** Where configurations are. */
+  List<Path> directories() {
+    List<Path> all = new ArrayList<>(List.of(defaultDirectory));
+    directoriesOfHandlers.values().stream().filter(path -> !all.contains(path)).forEach(all::add);
+    return all;
+  }
+
+  /**
+   * Why pods cannot get a network now, in the words of whoever refuses; empty when they can. That
+   * is the default network: without that of one handler, the node still runs the pods of others.
+   */
   Optional<String> unreadiness() {
+    Status known = status;
+    if (known == null || known.at().plus(STATUS_IS_FRESH).isBefore(clock.instant())) {
+      known = new Status(clock.instant(), problem(defaultDirectory));
+      status = known;
+    }
+    return known.problem();
+  }
+
+  /** Why pods of a handler with a network of its own cannot get it now, by handler. */
+  Map<String, String> unreadinessOfHandlers() {
+    Map<String, String> problems = new LinkedHashMap<>();
+    directoriesOfHandlers.forEach((handler, directory) ->
+        problem(directory).ifPresent(words -> problems.put(handler, words)));
+    return problems;
+  }
+
+  /** To be called when a configuration has changed: what is known of it is old, and it is told. */
+  void changed() {
+    status = null;
+    String now;
     try {
-      for (ObjectNode plugin : CniConfiguration.load(directories.configuration()).plugins()) {
-        var _ = binary(plugin.path("type").asText());
+      CniConfiguration network = network("");
+      now = "pods get the network %s (CNI %s)".formatted(network.name(), network.cniVersion());
+    } catch (StageletException failure) {
+      now = StageletException.reason(failure);
+    }
+    if (!now.equals(told)) {
+      told = now;
+      LOG.info("the network's configuration has changed: {}", now);
+    }
+  }
+
+  private Optional<String> problem(Path directory) {
+    try {
+      CniConfiguration network = CniConfiguration.load(directory);
+      for (ObjectNode plugin : network.plugins()) {
+        var _ = plugins.program(plugin.path("type").asText());
+      }
+      if (network.isAtLeast(WITH_STATUS_AND_GC)) {
+        for (ObjectNode plugin : network.plugins()) {
+          var _ =
+              plugins.run(
+                  CniPlugin.Verb.STATUS,
+                  request(plugin, network),
+                  network.name(),
+                  "of the node",
+                  Map.of());
+        }
       }
       return Optional.empty();
     } catch (StageletException failure) {
@@ -90,17 +161,23 @@ final class Cni {
     }
   }
 
-  /** The network that a sandbox made now would get. */
-  CniConfiguration network() {
-    return CniConfiguration.load(directories.configuration());
+  /** The network that a sandbox of a handler would get now. */
+  CniConfiguration network(String handler) {
+    return CniConfiguration.load(directoriesOfHandlers.getOrDefault(handler, defaultDirectory));
   }
 
   /**
    * An attachment before its plugins have run, to be stored first: a crash in between is then
    * undone with it.
+   *
+   * @param arguments of {@link CniCapabilities}
    */
-  CniAttachment planned(CniConfiguration network, List<CniAttachment.PortMapping> portMappings) {
-    return new CniAttachment(network.name(), network.source(), "", List.of(), portMappings);
+  CniAttachment planned(
+      CniConfiguration network,
+      List<CniAttachment.PortMapping> portMappings,
+      ObjectNode arguments) {
+    return new CniAttachment(
+        network.name(), network.source(), "", List.of(), portMappings, arguments.toString());
   }
 
   /**
@@ -109,12 +186,12 @@ final class Cni {
    * @throws StageletException with the plugin's own words
    */
   CniAttachment attach(Target target, CniAttachment planned) {
-    CniConfiguration network = CniConfiguration.of(planned);
     long begun = System.nanoTime();
+    CniConfiguration network = CniConfiguration.of(planned);
     JsonNode result = null;
     for (ObjectNode plugin : network.plugins()) {
       try {
-        result = call("ADD", plugin, network, target, planned, result);
+        result = call(CniPlugin.Verb.ADD, plugin, network, target, planned, result).orElse(null);
         faults.at(FaultPoint.RUN_NETWORK_PLUGIN_RAN);
       } catch (StageletException failure) {
         try {
@@ -128,7 +205,12 @@ final class Cni {
     String text = result == null ? "" : result.toString();
     CniAttachment attachment =
         new CniAttachment(
-            network.name(), network.source(), text, addresses(result), planned.portMappings());
+            network.name(),
+            network.source(),
+            text,
+            addresses(result),
+            planned.portMappings(),
+            planned.arguments());
     StoryEvent.NETWORK_JOINED
         .on(LOG)
         .log(
@@ -143,35 +225,6 @@ final class Cni {
     return attachment;
   }
 
-  /**
-   * Detaches a sandbox: DEL of each plugin in reverse order, all of them even when one fails. May
-   * be repeated, and works when the network namespace is gone.
-   *
-   * @throws StageletException with the words of those that failed
-   */
-  void detach(Target target, CniAttachment attachment) {
-    CniConfiguration network = CniConfiguration.of(attachment);
-    StageletException failed = null;
-    for (ObjectNode plugin : network.plugins().reversed()) {
-      try {
-        call("DEL", plugin, network, target, attachment, parsed(attachment.result()));
-        faults.at(FaultPoint.STOP_POD_NETWORK_PLUGIN_RAN);
-      } catch (StageletException failure) {
-        if (failed == null) {
-          failed = failure;
-        } else {
-          failed.addSuppressed(failure);
-        }
-      }
-    }
-    if (failed != null) {
-      throw failed;
-    }
-    StoryEvent.NETWORK_LEFT
-        .on(LOG)
-        .log("pod {} has left the network {}", named(target), network.name());
-  }
-
   private static String named(Target target) {
     return target.pod().namespace() + "/" + target.pod().name();
   }
@@ -182,93 +235,133 @@ final class Cni {
         .collect(Collectors.joining(", "));
   }
 
-  private @Nullable JsonNode call(
-      String verb,
+  /**
+   * Detaches a sandbox: DEL of each plugin in reverse order, all of them even when one fails. May
+   * be repeated, and works when the network namespace is gone.
+   *
+   * @throws StageletException with the words of those that failed
+   */
+  void detach(Target target, CniAttachment attachment) {
+    CniConfiguration network = CniConfiguration.of(attachment);
+    Failures failures = new Failures();
+    for (ObjectNode plugin : network.plugins().reversed()) {
+      failures.of(() ->
+          call(
+              CniPlugin.Verb.DEL,
+              plugin,
+              network,
+              target,
+              attachment,
+              parsed(attachment.result())));
+      faults.at(FaultPoint.STOP_POD_NETWORK_PLUGIN_RAN);
+    }
+    failures.end();
+    StoryEvent.NETWORK_LEFT
+        .on(LOG)
+        .log("pod {} has left the network {}", named(target), network.name());
+  }
+
+  /**
+   * Asks whether an attachment is as it was made: CHECK of each plugin in order, where the version
+   * of the configuration has it.
+   *
+   * @throws StageletException with the words of the one that says it is not
+   */
+  void check(Target target, CniAttachment attachment) {
+    CniConfiguration network = CniConfiguration.of(attachment);
+    if (network.isAtLeast(WITH_CHECK) && !network.disablesCheck()) {
+      for (ObjectNode plugin : network.plugins()) {
+        var _ =
+            call(
+                CniPlugin.Verb.CHECK,
+                plugin,
+                network,
+                target,
+                attachment,
+                parsed(attachment.result()));
+      }
+    }
+  }
+
+  /**
+   * Makes the plugins of all networks clean up what no sandbox has any more: GC, where the version
+   * of a configuration has it.
+   *
+   * @param attached the ids of all sandboxes that have an attachment, known or only suspected
+   * @throws StageletException with the words of those that failed
+   */
+  void collectGarbage(Collection<String> attached) {
+    Failures failures = new Failures();
+    for (CniConfiguration network : networks()) {
+      if (!network.isAtLeast(WITH_STATUS_AND_GC) || network.disablesGarbageCollection()) {
+        continue;
+      }
+      ArrayNode valid = JSON.createArrayNode();
+      attached.forEach(id -> valid.addObject().put("containerID", id).put("ifname", INTERFACE));
+      for (ObjectNode plugin : network.plugins()) {
+        ObjectNode request = request(plugin, network);
+        request.set("cni.dev/valid-attachments", valid);
+        failures.of(
+            () -> plugins.run(CniPlugin.Verb.GC, request, network.name(), "of the node", Map.of()));
+      }
+    }
+    failures.end();
+  }
+
+  /** The networks that are configured now, those of handlers too; one that is wrong is left out. */
+  List<CniConfiguration> networks() {
+    Map<String, CniConfiguration> networks = new LinkedHashMap<>();
+    for (Path directory : directories()) {
+      try {
+        CniConfiguration network = CniConfiguration.load(directory);
+        networks.putIfAbsent(network.name(), network);
+      } catch (StageletException wrong) {
+        LOG.debug("{} has no network: {}", directory, StageletException.reason(wrong));
+      }
+    }
+    return List.copyOf(networks.values());
+  }
+
+  /** Gives an address back that a sandbox had which nobody knows: DEL in its name. */
+  void release(CniLeases.Lease lease) {
+    detach(
+        new Target(
+            lease.sandbox(),
+            Path.of("/nonexistent"),
+            new SandboxRecord.PodKey("unknown", "unknown", "unknown", 0)),
+        new CniAttachment(
+            lease.network(), lease.networkNow().source(), "", List.of(), List.of(), ""));
+  }
+
+  private Optional<JsonNode> call(
+      CniPlugin.Verb verb,
       ObjectNode plugin,
       CniConfiguration network,
       Target target,
       CniAttachment attachment,
       @Nullable JsonNode previous) {
-    String type = plugin.path("type").asText();
-    Path binary = binary(type);
-    ObjectNode request = plugin.deepCopy();
-    request.put("name", network.name());
-    request.put("cniVersion", network.cniVersion());
+    ObjectNode request = request(plugin, network);
     if (previous != null) {
       request.set("prevResult", previous);
     }
-    if (plugin.path("capabilities").path("portMappings").asBoolean()
-        && !attachment.portMappings().isEmpty()) {
-      request
-          .putObject("runtimeConfig")
-          .set(
-              "portMappings",
-              json.valueToTree(
-                  attachment.portMappings().stream()
-                      .map(CniAttachment.PortMapping::argument)
-                      .toList()));
+    ObjectNode taken = CniCapabilities.taken(plugin, arguments(attachment));
+    if (!taken.isEmpty()) {
+      request.set("runtimeConfig", taken);
     }
-    Command.Outcome outcome;
-    try {
-      outcome =
-          Command.of(binary.toString())
-              .withEnvironment(environment(verb, target))
-              .withInput(request.toString().getBytes(StandardCharsets.UTF_8))
-              .withDeadline(pluginDeadline)
-              .run();
-    } catch (StageletException failure) {
-      throw new StageletException(
-          failure.code(),
-          "CNI plugin %s failed in %s for pod %s (network %s): %s"
-              .formatted(
-                  type, verb, target.pod(), network.name(), StageletException.reason(failure)),
-          failure);
-    }
-    if (outcome.exitCode() != 0) {
-      throw new StageletException(
-          ErrorCode.UNAVAILABLE,
-          "CNI plugin %s failed in %s for pod %s (network %s): %s"
-              .formatted(type, verb, target.pod(), network.name(), complaint(outcome)));
-    }
-    if (outcome.errors().length > 0) {
-      StoryEvent.NETWORK_PLUGIN_SAID
-          .on(LOG)
-          .log(
-              "CNI plugin {} said in {} for pod {}: {}",
-              type,
-              verb,
-              named(target),
-              quoted(new String(outcome.errors(), StandardCharsets.UTF_8)));
-    }
-    if (!verb.equals("ADD")) {
-      return null;
-    }
-    try {
-      return parsed(outcome.text());
-    } catch (StageletException failure) {
-      throw new StageletException(
-          failure.code(),
-          "CNI plugin %s answered %s for pod %s (network %s) with \"%s\": %s"
-              .formatted(
-                  type,
-                  verb,
-                  target.pod(),
-                  network.name(),
-                  quoted(outcome.text()),
-                  StageletException.reason(failure)),
-          failure);
-    }
+    return plugins.run(
+        verb, request, network.name(), "for pod " + target.pod(), environment(target));
   }
 
-  private static String quoted(String answer) {
-    String line = answer.strip().replaceAll("\\s+", " ");
-    return line.length() <= LONGEST_QUOTE ? line : line.substring(0, LONGEST_QUOTE) + "…";
+  private static ObjectNode request(ObjectNode plugin, CniConfiguration network) {
+    ObjectNode request = plugin.deepCopy();
+    request.put("name", network.name());
+    request.put("cniVersion", network.cniVersion());
+    return request;
   }
 
-  private Map<String, String> environment(String verb, Target target) {
+  private static Map<String, String> environment(Target target) {
     SandboxRecord.PodKey pod = target.pod();
     Map<String, String> environment = new HashMap<>();
-    environment.put("CNI_COMMAND", verb);
     environment.put("CNI_CONTAINERID", target.containerId());
     // a namespace that is gone must not be named: DEL then works without it
     environment.put(
@@ -279,8 +372,6 @@ final class Cni {
         "CNI_ARGS",
         "IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_INFRA_CONTAINER_ID=%s;K8S_POD_UID=%s"
             .formatted(pod.namespace(), pod.name(), target.containerId(), pod.uid()));
-    environment.put(
-        "CNI_PATH", String.join(":", directories.binaries().stream().map(Path::toString).toList()));
     return environment;
   }
 
@@ -294,47 +385,27 @@ final class Cni {
     }
   }
 
-  private Path binary(String type) {
-    if (type.contains("/")) {
-      throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT, "the CNI plugin type '%s' has a slash".formatted(type));
+  private static ObjectNode arguments(CniAttachment attachment) {
+    if (parsed(attachment.arguments()) instanceof ObjectNode arguments) {
+      return arguments;
     }
-    return directories.binaries().stream()
-        .map(directory -> directory.resolve(type))
-        .filter(Files::isExecutable)
-        .findFirst()
-        .orElseThrow(() ->
-            new StageletException(
-                ErrorCode.FAILED_PRECONDITION,
-                "the CNI plugin '%s' is in none of %s; install it, or name its directory in cni.bin-dirs"
-                    .formatted(type, directories.binaries())));
+    ObjectNode arguments = JSON.createObjectNode();
+    if (!attachment.portMappings().isEmpty()) {
+      arguments.set("portMappings", CniCapabilities.portMappings(attachment.portMappings()));
+    }
+    return arguments;
   }
 
-  /** A plugin says its error as JSON on its standard output: {@code msg} and {@code details}. */
-  private String complaint(Command.Outcome outcome) {
-    try {
-      JsonNode error = json.readTree(outcome.output());
-      String details = error.path("details").asText("");
-      String message = error.path("msg").asText("");
-      if (!message.isEmpty()) {
-        return details.isEmpty() ? message : message + ": " + details;
-      }
-    } catch (java.io.IOException notJson) {
-      return outcome.complaint();
-    }
-    return outcome.complaint();
-  }
-
-  private @Nullable JsonNode parsed(String text) {
+  private static @Nullable JsonNode parsed(String text) {
     if (text.isBlank()) {
       return null;
     }
     try {
-      return json.readTree(text);
+      return JSON.readTree(text);
     } catch (JsonProcessingException failure) {
       throw new StageletException(
-          ErrorCode.UNAVAILABLE,
-          "a CNI plugin's result is not JSON: " + failure.getOriginalMessage(),
+          ErrorCode.DATA_LOSS,
+          "what was stored of a CNI attachment is not JSON: " + failure.getOriginalMessage(),
           failure);
     }
   }
@@ -359,5 +430,29 @@ final class Cni {
   private static String withoutPrefix(String address) {
     int slash = address.indexOf('/');
     return slash < 0 ? address : address.substring(0, slash);
+  }
+
+  /** Goes on when one fails, and tells of all at the end. */
+  private static final class Failures {
+    private @Nullable StageletException first;
+
+    void of(java.util.function.Supplier<?> work) {
+      try {
+        var _ = work.get();
+      } catch (StageletException failure) {
+        if (first == null) {
+          first = failure;
+        } else {
+          first.addSuppressed(failure);
+        }
+      }
+    }
+
+    void end() {
+      StageletException failed = first;
+      if (failed != null) {
+        throw failed;
+      }
+    }
   }
 }

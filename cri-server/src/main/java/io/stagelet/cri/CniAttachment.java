@@ -12,14 +12,19 @@ import java.util.Map;
  * @param result the last plugin's result, as JSON
  * @param addresses without prefix length, the primary first
  * @param portMappings what was asked of the portmap plugin
+ * @param arguments what plugins may be told of the pod, by capability, as JSON; empty for the port
+ *     mappings alone
  */
 record CniAttachment(
     String network,
     String configuration,
     String result,
     List<String> addresses,
-    List<PortMapping> portMappings) {
+    List<PortMapping> portMappings,
+    String arguments) {
   CniAttachment {
+    // an attachment that was stored by an earlier version has none
+    arguments = arguments == null ? "" : arguments;
     addresses = List.copyOf(addresses);
     portMappings = List.copyOf(portMappings);
   }

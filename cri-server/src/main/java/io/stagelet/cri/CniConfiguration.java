@@ -10,7 +10,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -22,6 +25,11 @@ import java.util.stream.Stream;
  */
 record CniConfiguration(String name, String cniVersion, List<ObjectNode> plugins, String source) {
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final Pattern VERSION =
+      Pattern.compile("([0-9]{1,4})\\.([0-9]{1,4})(?:\\.([0-9]{1,4}).*)?");
+
+  /** The newest version of the specification that is known here. */
+  private static final String NEWEST = "1.1.0";
 
   CniConfiguration {
     plugins = List.copyOf(plugins);
@@ -88,7 +96,62 @@ record CniConfiguration(String name, String cniVersion, List<ObjectNode> plugins
     if (plugins.isEmpty()) {
       throw invalid("it has no plugins");
     }
-    return new CniConfiguration(name, object.path("cniVersion").asText("0.2.0"), plugins, text);
+    return new CniConfiguration(name, version(object), plugins, text);
+  }
+
+  /** A list may name several versions (from 1.1.0 on): the highest that is known here holds. */
+  private static String version(ObjectNode list) {
+    String version = list.path("cniVersion").asText("0.2.0");
+    for (JsonNode other : list.path("cniVersions")) {
+      if (VERSION.matcher(other.asText()).matches()
+          && compare(other.asText(), version) > 0
+          && compare(other.asText(), NEWEST) <= 0) {
+        version = other.asText();
+      }
+    }
+    if (!VERSION.matcher(version).matches()) {
+      throw invalid("its cniVersion is '%s', which is no version".formatted(version));
+    }
+    return version;
+  }
+
+  /** Whether its version is this one or a later one. */
+  boolean isAtLeast(String version) {
+    return compare(cniVersion, version) >= 0;
+  }
+
+  private static int compare(String one, String other) {
+    return Arrays.compare(numbers(one), numbers(other));
+  }
+
+  private static int[] numbers(String version) {
+    Matcher parts = VERSION.matcher(version);
+    return parts.matches()
+        ? new int[] {
+          Integer.parseInt(parts.group(1)),
+          Integer.parseInt(parts.group(2)),
+          parts.group(3) == null ? 0 : Integer.parseInt(parts.group(3))
+        }
+        : new int[3];
+  }
+
+  /** Whether attachments are not to be checked. */
+  boolean disablesCheck() {
+    return isSet("disableCheck");
+  }
+
+  /** Whether its plugins are not to be told what is still attached. */
+  boolean disablesGarbageCollection() {
+    return isSet("disableGC");
+  }
+
+  /** A flag of the list; some write it as a text. */
+  private boolean isSet(String flag) {
+    try {
+      return JSON.readTree(source).path(flag).asBoolean();
+    } catch (JsonProcessingException failure) {
+      throw invalid("it is not JSON: " + failure.getOriginalMessage());
+    }
   }
 
   /** The same network from what an attachment stored. */

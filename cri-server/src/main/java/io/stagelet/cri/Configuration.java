@@ -55,9 +55,14 @@ record Configuration(
    * @param annotation whether a pod may pick it by annotation
    * @param options its other keys, for the stage1
    * @param output what happens to its containers while the journal or the disk takes no output
+   * @param network where its pods' network is configured; absent for where that of all others is
    */
   record Handler(
-      String stage1, boolean annotation, Map<String, String> options, OutputPolicy output) {
+      String stage1,
+      boolean annotation,
+      Map<String, String> options,
+      OutputPolicy output,
+      Optional<Path> network) {
     Handler {
       options = Map.copyOf(options);
     }
@@ -95,7 +100,8 @@ record Configuration(
       Handler changed = next.handlers.get(name);
       return changed == null
           ? handler
-          : new Handler(handler.stage1, changed.annotation, handler.options, handler.output);
+          : new Handler(
+              handler.stage1, changed.annotation, handler.options, handler.output, handler.network);
     });
     return new Configuration(
         socket,
@@ -123,8 +129,8 @@ record Configuration(
         List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni")),
         "crun",
         Map.of(
-            "crun", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK),
-            "runc", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK)),
+            "crun", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK, Optional.empty()),
+            "runc", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK, Optional.empty())),
         List.of(),
         List.of(),
         Pulls.defaults(),

@@ -155,7 +155,8 @@ final class ConfigurationReader {
           handler
               .properties()
               .forEach(option -> {
-                if (!Set.of("stage1", "annotation", "output").contains(option.getKey())) {
+                if (!Set.of("stage1", "annotation", "output", "cni-conf-dir")
+                    .contains(option.getKey())) {
                   options.put(option.getKey(), option.getValue().asText());
                 }
               });
@@ -166,7 +167,10 @@ final class ConfigurationReader {
                   handler.path("annotation").asBoolean(false),
                   options,
                   OutputPolicy.valueOf(
-                      handler.path("output").asText("block").toUpperCase(Locale.ROOT))));
+                      handler.path("output").asText("block").toUpperCase(Locale.ROOT)),
+                  handler.has("cni-conf-dir")
+                      ? Optional.of(path(handler, "cni-conf-dir", Path.of("/")))
+                      : Optional.empty()));
         });
     return handlers;
   }

@@ -18,6 +18,7 @@ import io.stagelet.stage0.spi.ContainerState;
 import io.stagelet.stage0.spi.FaultPoint;
 import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.SandboxId;
+import io.stagelet.stage0.spi.SelinuxLabels;
 import io.stagelet.stage0.spi.StartFailure;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -66,6 +67,7 @@ final class ContainerLifecycle {
   private final Relay relay;
   private final ContainerInputs inputs;
   private final ContainerPlanner planner;
+  private final Selinux selinux;
   private final SandboxFiles files;
   private final Ids ids;
   private final Clock clock;
@@ -82,6 +84,7 @@ final class ContainerLifecycle {
       Relay relay,
       ContainerInputs inputs,
       ContainerPlanner planner,
+      Selinux selinux,
       SandboxFiles files,
       Ids ids,
       Clock clock,
@@ -95,6 +98,7 @@ final class ContainerLifecycle {
     this.relay = relay;
     this.inputs = inputs;
     this.planner = planner;
+    this.selinux = selinux;
     this.files = files;
     this.ids = ids;
     this.clock = clock;
@@ -146,22 +150,27 @@ final class ContainerLifecycle {
       directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
       faults.at(FaultPoint.CREATE_DIRECTORIES_MADE);
       undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
+      Optional<SelinuxLabels> labels =
+          selinux.ofContainer(
+              sandbox.plan(), request.security().selinux(), request.security().privileged());
       rootFilesystems.mount(
           image,
           places.rootfs(),
           state.resolve("upper"),
           state.resolve("work"),
-          sandbox.plan().ids());
+          sandbox.plan().ids(),
+          labels.map(SelinuxLabels::files));
       faults.at(FaultPoint.CREATE_ROOT_MOUNTED);
       ContainerRecord record =
           planner.record(
               id,
-              request.with(mountVolumes(request, sandbox, places.directory(), undo)),
+              request.with(mountVolumes(request, sandbox, places.directory(), labels, undo)),
               image,
               sandbox.record(),
               files.mounts(sandbox.id()),
               places,
               targetUnit(request, sandbox),
+              labels,
               clock.instant());
       undo.push("forget " + id.shortened(), () -> sandbox.stage1().removeContainer(record.plan()));
       sandbox.stage1().prepareContainer(record.plan());
@@ -184,7 +193,11 @@ final class ContainerLifecycle {
 
   /** Mounts the image volumes, and gives all mounts back with the places where they are. */
   private List<ContainerRecord.MountRecord> mountVolumes(
-      ContainerRequest request, Sandbox sandbox, Path directory, CleanupStack undo) {
+      ContainerRequest request,
+      Sandbox sandbox,
+      Path directory,
+      Optional<SelinuxLabels> labels,
+      CleanupStack undo) {
     List<ContainerRecord.MountRecord> mounts = new ArrayList<>();
     for (ContainerRecord.MountRecord mount : request.mounts()) {
       if (mount.image().isEmpty()) {
@@ -203,7 +216,8 @@ final class ContainerLifecycle {
       Path target = directory.resolve(VOLUMES).resolve(String.valueOf(mounts.size()));
       directories(directory.resolve(VOLUMES));
       undo.push("unmount " + target, () -> rootFilesystems.unmount(target));
-      rootFilesystems.mountReadOnly(image, target, volume.subPath(), sandbox.plan().ids());
+      rootFilesystems.mountReadOnly(
+          image, target, volume.subPath(), sandbox.plan().ids(), labels.map(SelinuxLabels::files));
       faults.at(FaultPoint.CREATE_VOLUME_MOUNTED);
       mounts.add(
           mount.at(
@@ -352,6 +366,16 @@ final class ContainerLifecycle {
               container.plan().with(container.plan().resources().changedBy(resources));
           container.stage1().update(changed);
           become(container, container.record().with(changed));
+          return container;
+        });
+  }
+
+  /** Writes its state into an archive, from which others can restore it; it runs on. */
+  void checkpoint(Container container, Path archive, Duration limit) {
+    locked(
+        container.sandbox(),
+        () -> {
+          new Checkpoint(records, clock).of(container, archive, limit);
           return container;
         });
   }

@@ -9,6 +9,7 @@ import io.stagelet.stage0.spi.ContainerId;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ExecPlan;
 import io.stagelet.stage0.spi.SandboxPlan;
+import io.stagelet.stage0.spi.SelinuxLabels;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,14 +34,14 @@ final class ContainerPlanner {
 
   private static final int DATABASE_LIMIT = 4 << 20;
 
-  /** Is there where SELinux is on; where it is off, labels mean nothing to any runtime. */
-  private static final Path SELINUX = Path.of("/sys/fs/selinux/enforce");
-
   private final Capabilities capabilities;
   private final SeccompDefault seccompDefault;
   private final AppArmor appArmor;
+  private final CdiDevices cdi;
 
-  ContainerPlanner(Capabilities capabilities, SeccompDefault seccompDefault, AppArmor appArmor) {
+  ContainerPlanner(
+      Capabilities capabilities, SeccompDefault seccompDefault, AppArmor appArmor, CdiDevices cdi) {
+    this.cdi = cdi;
     this.capabilities = capabilities;
     this.appArmor = appArmor;
     this.seccompDefault = seccompDefault;
@@ -55,6 +56,7 @@ final class ContainerPlanner {
    * @param sandboxFiles the files of the sandbox that are mounted where kubelet mounts nothing of
    *     its own
    * @param targetUnit the unit of the container whose processes it sees, if it does
+   * @param labels its labels; absent where SELinux is off
    * @throws StageletException {@code INVALID_ARGUMENT} or {@code UNIMPLEMENTED} with what cannot be
    *     had
    */
@@ -66,18 +68,14 @@ final class ContainerPlanner {
       List<ContainerRecord.MountRecord> sandboxFiles,
       Places places,
       Optional<String> targetUnit,
+      Optional<SelinuxLabels> labels,
       Instant now) {
-    if (request.security().selinux() && Files.exists(SELINUX)) {
-      throw new StageletException(
-          ErrorCode.UNIMPLEMENTED,
-          "container %s asks for an SELinux label, which is not built yet, and SELinux is on here"
-              .formatted(request.name()));
-    }
     ImageConfig config = image.config();
     String stopSignal =
         firstNonEmpty(request.stopSignal(), config.stopSignal(), DEFAULT_STOP_SIGNAL);
     ContainerRequest.Security security = request.security();
     SandboxPlan sandboxPlan = sandbox.plan();
+    CdiEdits edits = cdi.edits(request.cdiDevices());
     ContainerPlan plan =
         new ContainerPlan(
             id,
@@ -85,9 +83,9 @@ final class ContainerPlanner {
             sandboxPlan,
             places.directory(),
             places.rootfs(),
-            process(request, config, sandboxPlan, places.rootfs()),
-            mounts(request, sandboxFiles),
-            devices(request),
+            edits.on(process(request, config, sandboxPlan, places.rootfs())),
+            mounts(request, sandboxFiles, edits, labels),
+            devices(request, edits),
             new ContainerPlan.Security(
                 security.privileged(),
                 security.readOnlyRootfs(),
@@ -96,8 +94,8 @@ final class ContainerPlanner {
                 security.privileged() ? List.of() : security.maskedPaths(),
                 security.privileged() ? List.of() : security.readOnlyPaths(),
                 security.privileged() ? Optional.empty() : appArmor.profile(security.apparmor()),
-                Optional.empty(),
-                Optional.empty(),
+                labels.flatMap(SelinuxLabels::process),
+                labels.map(SelinuxLabels::files),
                 seccomp(security)),
             request.resources(),
             places.stdout(),
@@ -115,7 +113,8 @@ final class ContainerPlanner {
                   case NODE -> ContainerPlan.Pids.Sharing.HOST;
                   case TARGET -> ContainerPlan.Pids.Sharing.TARGET;
                 },
-                targetUnit));
+                targetUnit),
+            edits.hooks());
     return new ContainerRecord(
         plan,
         request.attempt(),
@@ -189,7 +188,10 @@ final class ContainerPlanner {
 
   /** Outer ones first, whatever order they are named in: one inside another is over it. */
   private static List<ContainerPlan.Mount> mounts(
-      ContainerRequest request, List<ContainerRecord.MountRecord> sandboxFiles) {
+      ContainerRequest request,
+      List<ContainerRecord.MountRecord> sandboxFiles,
+      CdiEdits edits,
+      Optional<SelinuxLabels> labels) {
     List<ContainerRecord.MountRecord> wanted = new ArrayList<>();
     for (ContainerRecord.MountRecord file : sandboxFiles) {
       if (request.mounts().stream()
@@ -203,18 +205,20 @@ final class ContainerPlanner {
                 false,
                 file.propagation(),
                 file.mapped(),
-                Optional.empty()));
+                Optional.empty(),
+                List.of()));
       }
     }
     wanted.addAll(request.mounts());
+    wanted.addAll(edits.mounts());
     return wanted.stream()
-        .map(mount -> mount(request, mount))
+        .map(mount -> mount(request, mount, labels))
         .sorted(Comparator.comparingInt(mount -> Path.of(mount.destination()).getNameCount()))
         .toList();
   }
 
   private static ContainerPlan.Mount mount(
-      ContainerRequest request, ContainerRecord.MountRecord mount) {
+      ContainerRequest request, ContainerRecord.MountRecord mount, Optional<SelinuxLabels> labels) {
     ContainerPlan.Propagation propagation = ContainerPlan.Propagation.valueOf(mount.propagation());
     if (mount.recursiveReadOnly()
         && (!mount.readOnly() || propagation != ContainerPlan.Propagation.PRIVATE)) {
@@ -229,13 +233,18 @@ final class ContainerPlanner {
           "the mount path '%s' of container %s is not absolute"
               .formatted(mount.containerPath(), request.name()));
     }
+    Path source = source(request, mount);
+    if (mount.relabel()) {
+      labels.ifPresent(label -> Selinux.relabel(source, label.files()));
+    }
     return new ContainerPlan.Mount(
-        source(request, mount),
+        source,
         mount.containerPath(),
         mount.readOnly(),
         mount.recursiveReadOnly(),
         propagation,
-        mount.mapped());
+        mount.mapped(),
+        mount.options());
   }
 
   /**
@@ -258,8 +267,12 @@ final class ContainerPlanner {
   }
 
   /** A privileged container gets every device of the host. */
-  private static List<ContainerPlan.Device> devices(ContainerRequest request) {
-    return request.security().privileged() ? HostDevices.all(Path.of("/dev")) : request.devices();
+  private static List<ContainerPlan.Device> devices(ContainerRequest request, CdiEdits edits) {
+    Map<String, ContainerPlan.Device> byPath = new LinkedHashMap<>();
+    (request.security().privileged() ? HostDevices.all(Path.of("/dev")) : request.devices())
+        .forEach(device -> byPath.put(device.destination(), device));
+    edits.devices().forEach(device -> byPath.put(device.destination(), device));
+    return List.copyOf(byPath.values());
   }
 
   private Optional<String> seccomp(ContainerRequest.Security security) {

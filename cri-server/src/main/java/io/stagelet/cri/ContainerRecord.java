@@ -48,6 +48,7 @@ record ContainerRecord(
    * @param hostPath for an image volume: where the server mounts it
    * @param mapped whether it has the ids of the pod's user namespace
    * @param image what is mounted instead of a host path; absent for a host path
+   * @param options further ones, as {@code mount(8)} calls them
    */
   record MountRecord(
       String hostPath,
@@ -57,7 +58,12 @@ record ContainerRecord(
       boolean relabel,
       String propagation,
       boolean mapped,
-      Optional<ImageVolume> image) {
+      Optional<ImageVolume> image,
+      List<String> options) {
+    MountRecord {
+      options = options == null ? List.of() : List.copyOf(options);
+    }
+
     MountRecord at(String otherHostPath, Optional<ImageVolume> otherImage) {
       return new MountRecord(
           otherHostPath,
@@ -67,7 +73,8 @@ record ContainerRecord(
           relabel,
           propagation,
           mapped,
-          otherImage);
+          otherImage,
+          options);
     }
   }
 

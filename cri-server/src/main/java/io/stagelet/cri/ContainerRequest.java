@@ -16,6 +16,7 @@ import java.util.Optional;
  * @param workingDirectory empty for the image's
  * @param logPath relative to the sandbox's log directory; empty for none
  * @param stopSignal such as {@code SIGTERM}; empty for the image's
+ * @param cdiDevices the names of CDI devices, such as {@code vendor.com/class=name}
  */
 record ContainerRequest(
     SandboxId sandbox,
@@ -37,7 +38,8 @@ record ContainerRequest(
     boolean terminal,
     ContainerPlan.Resources resources,
     Security security,
-    String stopSignal) {
+    String stopSignal,
+    List<String> cdiDevices) {
   /**
    * The security context.
    *
@@ -46,6 +48,7 @@ record ContainerRequest(
    * @param targetContainer whose processes it sees, with the mode TARGET
    * @param seccomp what is asked for
    * @param apparmor what is asked for
+   * @param selinux likewise
    */
   record Security(
       boolean privileged,
@@ -65,7 +68,7 @@ record ContainerRequest(
       String targetContainer,
       Profile seccomp,
       Profile apparmor,
-      boolean selinux) {}
+      SelinuxOptions selinux) {}
 
   ContainerRequest with(List<ContainerRecord.MountRecord> otherMounts) {
     return new ContainerRequest(
@@ -88,7 +91,8 @@ record ContainerRequest(
         terminal,
         resources,
         security,
-        stopSignal);
+        stopSignal,
+        cdiDevices);
   }
 
   /**

@@ -34,6 +34,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.ServiceLoader;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /** The whole server: puts its parts together, and takes them apart in reverse. */
@@ -118,20 +119,19 @@ final class CriServer implements AutoCloseable {
     Handlers handlers =
         part(
             "the handlers",
-            new Handlers(
-                configuration, ServiceLoader.load(Stage1Provider.class), host(units, faults)));
-    Records records = new Records(configuration.root());
+            new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units, faults)));
+    Records records =
+        new Records(configuration.root(), configuration.runDirectory().resolve("records"));
     Pods pods = new Pods();
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
-    Cni cni =
-        new Cni(
-            configuration.cniConfigurationDirectory(),
-            configuration.cniBinaryDirectories(),
-            Cni.PLUGIN_DEADLINE,
-            faults);
+    Cni cni = cni(configuration, clock, faults);
+    CniWatch networks =
+        part("the watch of CNI configurations", new CniWatch(cni.directories(), cni::changed));
+    PodRanges podRanges = new PodRanges(configuration.root().resolve("pod-ranges.json"));
     LifeEvents events = new LifeEvents(pods, clock);
     Statistics statistics = part("the statistics", new Statistics(pods, records, clock));
+    Selinux selinux = new Selinux(Path.of("/sys/fs/selinux"), Path.of("/etc/selinux"), random);
     AppArmor appArmor = new AppArmor();
     appArmor.loadDefaultProfile();
     ContainerLifecycle containers =
@@ -144,7 +144,11 @@ final class CriServer implements AutoCloseable {
             relay,
             inputs,
             new ContainerPlanner(
-                new Capabilities(capabilityBound()), new SeccompDefault(machine()), appArmor),
+                new Capabilities(capabilityBound()),
+                new SeccompDefault(machine()),
+                appArmor,
+                new CdiDevices(CdiDevices.DIRECTORIES)),
+            selinux,
             files,
             ids,
             clock,
@@ -158,6 +162,8 @@ final class CriServer implements AutoCloseable {
             records,
             files,
             cni,
+            podRanges,
+            selinux,
             containers,
             ids,
             clock,
@@ -165,7 +171,16 @@ final class CriServer implements AutoCloseable {
             events,
             faults);
     Recovery recovery =
-        new Recovery(configuration, handlers, pods, records, sandboxes, containers, relay, inputs);
+        new Recovery(
+            handlers,
+            pods,
+            records,
+            sandboxes,
+            containers,
+            relay,
+            inputs,
+            new Inspection(configuration, handlers, records, cni),
+            cni);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -185,6 +200,7 @@ final class CriServer implements AutoCloseable {
                     new Streaming(streams, relay, inputs),
                     relay,
                     cni,
+                    podRanges,
                     statistics,
                     events),
                 new ImageRpc(images, store, clock)));
@@ -194,6 +210,7 @@ final class CriServer implements AutoCloseable {
     live.onReload(next -> {
       JournalLoggers.use(next.log());
       cni.use(next.cniConfigurationDirectory(), next.cniBinaryDirectories());
+      networks.use(cni.directories());
       images.pin(next.pinnedImages());
       handlers.use(next);
     });
@@ -222,6 +239,21 @@ final class CriServer implements AutoCloseable {
     parts.close();
   }
 
+  /** The networks of pods; a handler may have one of its own. */
+  static Cni cni(Configuration configuration, Clock clock, Faults faults) {
+    Map<String, Path> directories = new TreeMap<>();
+    configuration
+        .handlers()
+        .forEach((name, handler) ->
+            handler.network().ifPresent(directory -> directories.put(name, directory)));
+    return new Cni(
+        configuration.cniConfigurationDirectory(),
+        directories,
+        configuration.cniBinaryDirectories(),
+        clock,
+        faults);
+  }
+
   private <T extends AutoCloseable> T part(String name, T part) {
     parts.push("stop " + name, part::close);
     return part;
@@ -241,7 +273,7 @@ final class CriServer implements AutoCloseable {
     };
   }
 
-  private static Stage1Host host(Units units, Faults faults) {
+  static Stage1Host host(Units units, Faults faults) {
     return new Stage1Host() {
       @Override
       public <T> T shared(Class<T> type) {

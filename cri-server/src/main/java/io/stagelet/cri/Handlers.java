@@ -8,8 +8,14 @@ import io.stagelet.stage0.spi.Stage1Provider;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 
 /**
  * The handlers of the configuration, each with its stage1. A handler whose stage1 cannot be opened
@@ -23,15 +29,24 @@ final class Handlers implements AutoCloseable {
 
   private record Ready(Stage1 stage1) implements Opened {}
 
-  private record Refused(StageletException reason) implements Opened {}
+  /** What runs with it is watched and ended by the observer, where there is one. */
+  private record Refused(StageletException reason, Optional<Stage1> observer) implements Opened {}
 
-  private final Map<String, Opened> handlers = new TreeMap<>();
+  private final Map<String, Opened> handlers = new ConcurrentSkipListMap<>();
+  private final Set<String> configured;
+  private final Iterable<Stage1Provider> providers;
+  private final Stage1Host host;
+  private final Path runDirectory;
   private volatile String defaultHandler;
   private volatile List<String> allowedByAnnotation;
 
   /** Opens the stage1 of each configured handler. */
   Handlers(Configuration configuration, Iterable<Stage1Provider> providers, Stage1Host host) {
     this.defaultHandler = configuration.defaultHandler();
+    this.configured = new TreeSet<>(configuration.handlers().keySet());
+    this.providers = providers;
+    this.host = host;
+    this.runDirectory = configuration.runDirectory();
     this.allowedByAnnotation = allowedByAnnotation(configuration);
     configuration
         .handlers()
@@ -63,10 +78,10 @@ final class Handlers implements AutoCloseable {
       if (provider.name().equals(handler.stage1())) {
         try {
           return new Ready(
-              provider.open(
-                  name, handler.options(), host, runDirectory.resolve("handlers").resolve(name)));
+              provider.open(name, handler.options(), host, directory(runDirectory, name)));
         } catch (StageletException failure) {
-          return new Refused(failure);
+          return new Refused(
+              failure, provider.observer(name, host, directory(runDirectory, name), failure));
         }
       }
     }
@@ -74,7 +89,47 @@ final class Handlers implements AutoCloseable {
         new StageletException(
             ErrorCode.UNIMPLEMENTED,
             "handler '%s': there is no stage1 '%s' in this build"
-                .formatted(name, handler.stage1())));
+                .formatted(name, handler.stage1())),
+        Optional.empty());
+  }
+
+  private static Path directory(Path runDirectory, String handler) {
+    return runDirectory.resolve("handlers").resolve(handler);
+  }
+
+  /**
+   * The stage1 of a sandbox that is there already: the handler's own, or one that only watches and
+   * ends it while the handler cannot be used or is not in the configuration any more.
+   *
+   * @throws StageletException why nothing can be done with it
+   */
+  Stage1 ofExisting(String handler) {
+    Opened opened =
+        handlers.computeIfAbsent(
+            handler,
+            name -> {
+              StageletException reason = unknown(name);
+              return new Refused(
+                  reason,
+                  StreamSupport.stream(providers.spliterator(), false)
+                      .flatMap(provider ->
+                          provider
+                              .observer(name, host, directory(runDirectory, name), reason)
+                              .stream())
+                      .findFirst());
+            });
+    return switch (opened) {
+      case Ready(Stage1 stage1) -> stage1;
+      case Refused(StageletException reason, Optional<Stage1> observer) ->
+          observer.orElseThrow(() -> reason);
+    };
+  }
+
+  private StageletException unknown(String handler) {
+    return new StageletException(
+        ErrorCode.FAILED_PRECONDITION,
+        "handler '%s' is not in the configuration any more; it has %s"
+            .formatted(handler, configured));
   }
 
   /**
@@ -95,10 +150,10 @@ final class Handlers implements AutoCloseable {
       return annotated;
     }
     String name = request.runtimeHandler().isEmpty() ? defaultHandler : request.runtimeHandler();
-    if (!handlers.containsKey(name)) {
+    if (!configured.contains(name)) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
-          "there is no handler '%s'; the configuration has %s".formatted(name, handlers.keySet()));
+          "there is no handler '%s'; the configuration has %s".formatted(name, configured));
     }
     return name;
   }
@@ -111,17 +166,13 @@ final class Handlers implements AutoCloseable {
   Stage1 stage1(String handler) {
     return switch (handlers.get(handler)) {
       case Ready(Stage1 stage1) -> stage1;
-      case Refused(StageletException reason) ->
+      case Refused(StageletException reason, _) ->
           throw new StageletException(
               reason.code(),
               "handler '%s' cannot be used: %s"
                   .formatted(handler, StageletException.reason(reason)),
               reason);
-      case null ->
-          throw new StageletException(
-              ErrorCode.FAILED_PRECONDITION,
-              "handler '%s' is not in the configuration any more; it has %s"
-                  .formatted(handler, handlers.keySet()));
+      case null -> throw unknown(handler);
     };
   }
 
@@ -135,6 +186,17 @@ final class Handlers implements AutoCloseable {
                 entry -> ((Ready) entry.getValue()).stage1(),
                 (a, b) -> a,
                 TreeMap::new));
+  }
+
+  /** Every stage1 that there is: those that can be used, and those that only watch. */
+  List<Stage1> all() {
+    return handlers.values().stream()
+        .flatMap(opened ->
+            switch (opened) {
+              case Ready(Stage1 stage1) -> Stream.of(stage1);
+              case Refused(_, Optional<Stage1> observer) -> observer.stream();
+            })
+        .toList();
   }
 
   /** Why a handler cannot be used, by name. */
@@ -156,6 +218,6 @@ final class Handlers implements AutoCloseable {
 
   @Override
   public void close() {
-    usable().values().forEach(Stage1::close);
+    all().forEach(Stage1::close);
   }
 }

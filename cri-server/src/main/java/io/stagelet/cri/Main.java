@@ -45,6 +45,7 @@ public final class Main {
         new CommandLine(new Main())
             .addSubcommand(new LogsCommand(Main::journalNamespace))
             .addSubcommand(new StoryCommand(Main::journalNamespace))
+            .addSubcommand(new CheckCommand(Serving.CONFIGURATION, System.out))
             .addSubcommand(ConfigCommand.line(ConfigurationReader::mistakes));
     command.setExecutionExceptionHandler((failure, line, _) -> {
       line.getErr().println("stagelet: " + StageletException.reason(failure));

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.v1.CDIDevice;
 import io.stagelet.cri.v1.Capability;
 import io.stagelet.cri.v1.Container;
 import io.stagelet.cri.v1.ContainerConfig;
@@ -9,6 +10,7 @@ import io.stagelet.cri.v1.ContainerResources;
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.ContainerStatus;
 import io.stagelet.cri.v1.ContainerUser;
+import io.stagelet.cri.v1.HugepageLimit;
 import io.stagelet.cri.v1.ImageSpec;
 import io.stagelet.cri.v1.LinuxContainerResources;
 import io.stagelet.cri.v1.LinuxContainerSecurityContext;
@@ -25,6 +27,8 @@ import io.stagelet.stage0.spi.ExecPlan;
 import io.stagelet.stage0.spi.SandboxId;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** Containers as CRI says them, and back. */
 final class ProtoContainer {
@@ -47,12 +51,6 @@ final class ProtoContainer {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
           "container %s names no image".formatted(config.getMetadata().getName()));
-    }
-    if (config.getCDIDevicesCount() > 0) {
-      throw new StageletException(
-          ErrorCode.UNIMPLEMENTED,
-          "container %s asks for CDI devices, which are not built yet"
-              .formatted(config.getMetadata().getName()));
     }
     String userImage = config.getImage().getUserSpecifiedImage();
     return new ContainerRequest(
@@ -90,16 +88,13 @@ final class ProtoContainer {
                 .name()
                 .substring(SIGNAL_PREFIX.length())
                 .replace("RTMINPLUS", "RTMIN+")
-                .replace("RTMAXMINUS", "RTMAX-"));
+                .replace("RTMAXMINUS", "RTMAX-"),
+        CdiDevices.asked(
+            config.getCDIDevicesList().stream().map(CDIDevice::getName).toList(),
+            config.getAnnotationsMap()));
   }
 
   private static ContainerRecord.MountRecord mount(ContainerConfig config, Mount mount) {
-    if (mount.getMountOptionsCount() > 0) {
-      throw new StageletException(
-          ErrorCode.UNIMPLEMENTED,
-          "the mount %s of container %s has mount options, which are not built yet"
-              .formatted(mount.getContainerPath(), config.getMetadata().getName()));
-    }
     if (mount.hasImage() && !mount.getReadonly()) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
@@ -131,7 +126,8 @@ final class ProtoContainer {
                     mount.getImage().getUserSpecifiedImage(),
                     "",
                     mount.getImageSubPath()))
-            : Optional.empty());
+            : Optional.empty(),
+        mount.getMountOptionsList());
   }
 
   static ContainerPlan.Resources resources(LinuxContainerResources resources) {
@@ -143,7 +139,12 @@ final class ProtoContainer {
         resources.getMemorySwapLimitInBytes(),
         resources.getCpusetCpus(),
         resources.getCpusetMems(),
-        Math.toIntExact(resources.getOomScoreAdj()));
+        Math.toIntExact(resources.getOomScoreAdj()),
+        resources.getHugepageLimitsList().stream()
+            .collect(
+                Collectors.toMap(
+                    HugepageLimit::getPageSize, HugepageLimit::getLimit, (_, last) -> last)),
+        resources.getUnifiedMap());
   }
 
   private static ContainerRequest.Security security(LinuxContainerSecurityContext context) {
@@ -168,8 +169,7 @@ final class ProtoContainer {
         context.getNamespaceOptions().getTargetId(),
         context.hasSeccomp() ? profile(context.getSeccomp()) : deprecatedProfile(context),
         context.hasApparmor() ? profile(context.getApparmor()) : deprecatedAppArmor(context),
-        !context.getSelinuxOptions().getType().isEmpty()
-            || !context.getSelinuxOptions().getLevel().isEmpty());
+        ProtoSandbox.selinux(context.getSelinuxOptions()));
   }
 
   private static ContainerRequest.Profile profile(SecurityProfile profile) {
@@ -311,6 +311,7 @@ final class ProtoContainer {
         .setReadonly(mount.readOnly())
         .setRecursiveReadOnly(mount.recursiveReadOnly())
         .setSelinuxRelabel(mount.relabel())
+        .addAllMountOptions(mount.options())
         .setPropagation(propagation)
         .build();
   }
@@ -329,7 +330,7 @@ final class ProtoContainer {
         .build();
   }
 
-  private static LinuxContainerResources resources(ContainerPlan.Resources resources) {
+  static LinuxContainerResources resources(ContainerPlan.Resources resources) {
     return LinuxContainerResources.newBuilder()
         .setCpuShares(resources.cpuShares())
         .setCpuQuota(resources.cpuQuota())
@@ -339,6 +340,16 @@ final class ProtoContainer {
         .setCpusetCpus(resources.cpus())
         .setCpusetMems(resources.memoryNodes())
         .setOomScoreAdj(resources.oomScoreAdjust())
+        .addAllHugepageLimits(
+            new TreeMap<>(resources.hugepages())
+                .entrySet().stream()
+                    .map(limit ->
+                        HugepageLimit.newBuilder()
+                            .setPageSize(limit.getKey())
+                            .setLimit(limit.getValue())
+                            .build())
+                    .toList())
+        .putAllUnified(resources.unified())
         .build();
   }
 

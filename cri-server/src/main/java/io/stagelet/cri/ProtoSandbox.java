@@ -15,6 +15,7 @@ import io.stagelet.cri.v1.PodSandboxNetworkStatus;
 import io.stagelet.cri.v1.PodSandboxState;
 import io.stagelet.cri.v1.PodSandboxStatus;
 import io.stagelet.cri.v1.PortMapping;
+import io.stagelet.cri.v1.SELinuxOption;
 import io.stagelet.cri.v1.UserNamespace;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.IdMapping;
@@ -61,7 +62,12 @@ final class ProtoSandbox {
         mode(namespaces.getPid()),
         mode(namespaces.getIpc()),
         namespaces.hasUsernsOptions() ? ids(namespaces.getUsernsOptions()) : Optional.empty(),
-        runtimeHandler);
+        runtimeHandler,
+        new PodResources(
+            ProtoContainer.resources(config.getLinux().getResources()),
+            ProtoContainer.resources(config.getLinux().getOverhead())),
+        selinux(security.getSelinuxOptions()),
+        security.getPrivileged());
   }
 
   static SandboxRecord.PodKey key(PodSandboxMetadata metadata) {
@@ -150,6 +156,11 @@ final class ProtoSandbox {
         mapping.getContainerPort(),
         mapping.getProtocol().name().toLowerCase(Locale.ROOT),
         mapping.getHostIp());
+  }
+
+  static SelinuxOptions selinux(SELinuxOption options) {
+    return new SelinuxOptions(
+        options.getUser(), options.getRole(), options.getType(), options.getLevel());
   }
 
   /** A namespace mode of the domain. */

@@ -19,12 +19,17 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What the server keeps on disk of sandboxes and containers: a directory each, named by its id,
@@ -34,10 +39,18 @@ import java.util.stream.Stream;
  * <pre>
  *   ROOT/sandboxes/ID/record.json, resolv.conf, hostname
  *   ROOT/containers/ID/record.json, upper/, work/
+ *   COPIES/sandboxes/ID.json, COPIES/containers/ID.json
  * </pre>
+ *
+ * <p>The copies are on a tmpfs: they are there as long as what they tell of can run. A record that
+ * the disk gives back damaged is made good from its copy. Where there is none either, it is set
+ * aside as {@code record.damaged}: its directory, and all that bears its id, is left alone until
+ * somebody decides.
  */
 final class Records {
+  private static final Logger LOG = LoggerFactory.getLogger(Records.class);
   private static final String RECORD = "record.json";
+  private static final String SET_ASIDE = "record.damaged";
 
   /** The times that records have; the whole JavaTimeModule would be fifty classes in memory. */
   private static final SimpleModule TIMES =
@@ -49,6 +62,7 @@ final class Records {
 
   private final Path sandboxes;
   private final Path containers;
+  private final Path copies;
   private final JsonMapper json =
       JsonMapper.builder()
           .addModule(new Jdk8Module())
@@ -58,13 +72,36 @@ final class Records {
           .enable(SerializationFeature.INDENT_OUTPUT)
           .build();
 
-  /** Records below {@code root}, whose directories are made when they are missing. */
-  Records(Path root) {
+  /**
+   * A record that cannot be read.
+   *
+   * @param directory where it is
+   * @param reason why, in words
+   * @param copy the copy of it, when that can be read
+   */
+  record Damaged<T>(Path directory, StageletException reason, Optional<T> copy) {
+    /** The id of what it was the record of. */
+    String id() {
+      return directory.getFileName().toString();
+    }
+  }
+
+  /** All records of one kind. */
+  record Loaded<T>(List<T> records, List<Damaged<T>> damaged) {}
+
+  /**
+   * Records below {@code root}, and copies of them below {@code copies}; directories are made when
+   * they are missing.
+   */
+  Records(Path root, Path copies) {
+    this.copies = copies;
     this.sandboxes = root.resolve("sandboxes");
     this.containers = root.resolve("containers");
     try {
       Files.createDirectories(sandboxes);
       Files.createDirectories(containers);
+      Files.createDirectories(copies.resolve("sandboxes"));
+      Files.createDirectories(copies.resolve("containers"));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
@@ -103,20 +140,48 @@ final class Records {
     delete(directory(id));
   }
 
-  /**
-   * The records of all sandboxes; one that cannot be read is told to {@code damaged} and left where
-   * it is.
-   */
-  List<SandboxRecord> sandboxes(Consumer<StageletException> damaged) {
-    return all(sandboxes, SandboxRecord.class, damaged);
+  /** The records of all sandboxes. */
+  Loaded<SandboxRecord> loadSandboxes() {
+    return all(sandboxes, SandboxRecord.class);
   }
 
-  /**
-   * The records of all containers; one that cannot be read is told to {@code damaged} and left
-   * where it is.
-   */
-  List<ContainerRecord> containers(Consumer<StageletException> damaged) {
-    return all(containers, ContainerRecord.class, damaged);
+  /** The records of all containers. */
+  Loaded<ContainerRecord> loadContainers() {
+    return all(containers, ContainerRecord.class);
+  }
+
+  /** The ids of the sandboxes and containers whose records are set aside. */
+  Set<String> setAside() {
+    return Stream.of(sandboxes, containers)
+        .flatMap(parent -> directories(parent).stream())
+        .filter(directory -> Files.exists(directory.resolve(SET_ASIDE)))
+        .map(directory -> directory.getFileName().toString())
+        .collect(Collectors.toSet());
+  }
+
+  /** Sets a record aside that cannot be made good. */
+  void setAside(Damaged<?> damaged) {
+    try {
+      Files.move(
+          damaged.directory().resolve(RECORD),
+          damaged.directory().resolve(SET_ASIDE),
+          StandardCopyOption.ATOMIC_MOVE,
+          StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not set the damaged record in %s aside: %s"
+              .formatted(damaged.directory(), StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /** Where the directories of sandboxes and containers are that have, or had, this id. */
+  List<Path> directoriesOf(String id) {
+    return Stream.of(sandboxes, containers)
+        .map(parent -> parent.resolve(id))
+        .filter(Files::isDirectory)
+        .toList();
   }
 
   /**
@@ -126,6 +191,7 @@ final class Records {
   List<Path> containersWithoutRecord() {
     return directories(containers).stream()
         .filter(directory -> !Files.exists(directory.resolve(RECORD)))
+        .filter(directory -> !Files.exists(directory.resolve(SET_ASIDE)))
         .toList();
   }
 
@@ -133,13 +199,16 @@ final class Records {
   List<Path> sandboxesWithoutRecord() {
     return directories(sandboxes).stream()
         .filter(directory -> !Files.exists(directory.resolve(RECORD)))
+        .filter(directory -> !Files.exists(directory.resolve(SET_ASIDE)))
         .toList();
   }
 
   private void store(Path directory, Object record) {
     try {
       Files.createDirectories(directory);
-      DurableFiles.write(directory.resolve(RECORD), json.writeValueAsBytes(record));
+      byte[] text = json.writeValueAsBytes(record);
+      DurableFiles.write(directory.resolve(RECORD), text);
+      copy(directory, text);
     } catch (JsonProcessingException failure) {
       throw new IllegalStateException("a record cannot be written as JSON", failure);
     } catch (IOException failure) {
@@ -150,10 +219,26 @@ final class Records {
     }
   }
 
+  /** Without its copy a record is as good, until the disk fails. */
+  private void copy(Path directory, byte[] text) {
+    try {
+      DurableFiles.write(copyOf(directory), text);
+    } catch (StageletException failure) {
+      LOG.warn("the record in {} has no copy: {}", directory, StageletException.reason(failure));
+    }
+  }
+
+  private Path copyOf(Path directory) {
+    return copies
+        .resolve(directory.startsWith(sandboxes) ? "sandboxes" : "containers")
+        .resolve(directory.getFileName() + ".json");
+  }
+
   /** The record goes first, so that a crash in the middle leaves a directory without one. */
-  private static void delete(Path directory) {
+  private void delete(Path directory) {
     try {
       Files.deleteIfExists(directory.resolve(RECORD));
+      Files.deleteIfExists(copyOf(directory));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
@@ -164,25 +249,57 @@ final class Records {
     DurableFiles.deleteTree(directory);
   }
 
-  private <T> List<T> all(Path parent, Class<T> type, Consumer<StageletException> damaged) {
+  private <T> Loaded<T> all(Path parent, Class<T> type) {
     List<T> records = new ArrayList<>();
+    List<Damaged<T>> damaged = new ArrayList<>();
     for (Path directory : directories(parent)) {
       Path file = directory.resolve(RECORD);
       try {
-        records.add(json.readValue(Files.readAllBytes(file), type));
+        records.add(whole(Files.readAllBytes(file), type, directory));
       } catch (NoSuchFileException unfinished) {
         // a creation that a crash cut short; the recovery removes its directory
         continue;
       } catch (IOException failure) {
-        damaged.accept(
-            new StageletException(
-                ErrorCode.DATA_LOSS,
-                "the record %s cannot be read and is ignored: %s; move its directory away once its unit is gone"
-                    .formatted(file, StageletException.reason(failure)),
-                failure));
+        damaged.add(
+            new Damaged<>(
+                directory,
+                new StageletException(
+                    ErrorCode.DATA_LOSS,
+                    "the record %s cannot be read: %s"
+                        .formatted(file, StageletException.reason(failure)),
+                    failure),
+                copied(directory, type)));
       }
     }
-    return records;
+    return new Loaded<>(List.copyOf(records), List.copyOf(damaged));
+  }
+
+  /** A record that may be JSON and yet another's, or half of one. */
+  private <T> T whole(byte[] text, Class<T> type, Path directory) throws IOException {
+    T record = json.readValue(text, type);
+    String id =
+        switch (record) {
+          case SandboxRecord sandbox when sandbox.plan() != null -> sandbox.plan().id().value();
+          case ContainerRecord container when container.plan() != null ->
+              container.plan().id().value();
+          case null, default -> "";
+        };
+    if (!id.equals(directory.getFileName().toString())) {
+      throw new IOException("it is the record of '%s'".formatted(id));
+    }
+    return record;
+  }
+
+  private <T> Optional<T> copied(Path directory, Class<T> type) {
+    try {
+      return Optional.of(whole(Files.readAllBytes(copyOf(directory)), type, directory));
+    } catch (IOException failure) {
+      LOG.debug(
+          "the record in {} has no copy that can be read: {}",
+          directory,
+          StageletException.reason(failure));
+      return Optional.empty();
+    }
   }
 
   private static List<Path> directories(Path parent) {

@@ -4,10 +4,6 @@ import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
 import io.stagelet.journal.StoryEvent;
-import io.stagelet.linux.DurableFiles;
-import io.stagelet.linux.ErrorCode;
-import io.stagelet.linux.MountInfo;
-import io.stagelet.linux.Mounts;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerId;
 import io.stagelet.stage0.spi.ContainerPlan;
@@ -16,15 +12,13 @@ import io.stagelet.stage0.spi.SandboxId;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Listener;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -39,7 +33,6 @@ import org.slf4j.LoggerFactory;
 final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
 
-  private final Configuration configuration;
   private final Handlers handlers;
   private final Pods pods;
   private final Records records;
@@ -48,21 +41,24 @@ final class Recovery {
   private final Relay relay;
   private final ContainerInputs inputs;
 
-  /** Those whose handler cannot be used now: nothing of theirs is cleaned away. */
+  private final Inspection inspection;
+  private final Cni cni;
+
+  /** Those of which nothing can be told now: nothing of theirs is cleaned away. */
   private final List<SandboxPlan> sandboxesLeftAlone = new ArrayList<>();
 
   private final List<ContainerPlan> containersLeftAlone = new ArrayList<>();
 
   Recovery(
-      Configuration configuration,
       Handlers handlers,
       Pods pods,
       Records records,
       SandboxLifecycle sandboxes,
       ContainerLifecycle containers,
       Relay relay,
-      ContainerInputs inputs) {
-    this.configuration = configuration;
+      ContainerInputs inputs,
+      Inspection inspection,
+      Cni cni) {
     this.handlers = handlers;
     this.pods = pods;
     this.records = records;
@@ -70,6 +66,8 @@ final class Recovery {
     this.containers = containers;
     this.relay = relay;
     this.inputs = inputs;
+    this.inspection = inspection;
+    this.cni = cni;
   }
 
   /**
@@ -78,18 +76,33 @@ final class Recovery {
    * @param descriptors those that systemd kept over the restart, by name
    */
   void run(Map<String, Integer> descriptors) {
-    for (SandboxRecord record : records.sandboxes(Recovery::damaged)) {
+    for (Finding finding : inspection.damagedRecords()) {
+      StoryEvent.RECORD_DAMAGED.on(LOG).log("{}", finding.words());
+      finding.repair().ifPresent(repair -> attempt(finding.subject(), repair));
+    }
+    for (SandboxRecord record : records.loadSandboxes().records()) {
       attempt("sandbox " + record.plan().id().shortened(), () -> recover(record));
     }
-    for (ContainerRecord record : records.containers(Recovery::damaged)) {
+    for (ContainerRecord record : records.loadContainers().records()) {
       attempt("container " + record.plan().id().shortened(), () -> recover(record, descriptors));
     }
-    Set<String> units = new HashSet<>(pods.units());
-    units.addAll(unitsLeftAlone());
+    tellOfHandlers();
+    Inspection.Known known = known();
+    for (Finding finding : inspection.nobodys(known)) {
+      StoryEvent event =
+          finding.kind() == Finding.Kind.RECORD_SET_ASIDE
+              ? StoryEvent.RECORD_DAMAGED
+              : StoryEvent.LEFTOVER_REMOVED;
+      event.on(LOG).log("{}: {}", finding.subject(), finding.words());
+      if (finding.kind().isRepairedAtStart()) {
+        finding.repair().ifPresent(repair -> attempt(finding.subject(), repair));
+      }
+    }
     handlers
         .usable()
-        .forEach((name, stage1) -> attempt("units of handler " + name, () -> stage1.sweep(units)));
-    sweepDirectories();
+        .forEach((name, stage1) ->
+            attempt("states of handler " + name, () -> stage1.sweep(inspection.leftAlone(known))));
+    attempt("the attachments of networks", () -> cni.collectGarbage(attached()));
     StoryEvent.SERVER_RECOVERED
         .on(LOG)
         .log(
@@ -127,14 +140,50 @@ final class Recovery {
     Thread.startVirtualThread(() -> Story.about(about, () -> attempt("a change", work)));
   }
 
-  /** The units of pods whose handler cannot be used now, and of their containers. */
-  private Set<String> unitsLeftAlone() {
-    Set<String> units = new HashSet<>();
-    for (Stage1 stage1 : handlers.usable().values()) {
+  private Inspection.Known known() {
+    Set<String> units = new HashSet<>(pods.units());
+    for (Stage1 stage1 : handlers.all()) {
       sandboxesLeftAlone.forEach(sandbox -> units.add(stage1.unitOf(sandbox)));
       containersLeftAlone.forEach(container -> units.add(stage1.unitOf(container)));
     }
-    return units;
+    return new Inspection.Known(
+        units,
+        Stream.of(
+                pods.sandboxes().stream().map(Sandbox::id).map(SandboxId::value),
+                pods.containers().stream().map(Container::id).map(ContainerId::value),
+                sandboxesLeftAlone.stream().map(SandboxPlan::id).map(SandboxId::value),
+                containersLeftAlone.stream().map(ContainerPlan::id).map(ContainerId::value))
+            .flatMap(ids -> ids)
+            .collect(Collectors.toSet()));
+  }
+
+  /** The sandboxes that have a network, or may have one. */
+  private Set<String> attached() {
+    return Stream.of(
+            pods.sandboxes().stream()
+                .filter(sandbox -> sandbox.record().network().isPresent())
+                .map(sandbox -> sandbox.id().value()),
+            sandboxesLeftAlone.stream().map(SandboxPlan::id).map(SandboxId::value),
+            records.setAside().stream())
+        .flatMap(ids -> ids)
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  /** Their pods are listed, and end when they are told to; for all else kubelet hears why not. */
+  private void tellOfHandlers() {
+    Map<String, String> refused = handlers.refused();
+    pods.sandboxes().stream()
+        .map(sandbox -> sandbox.record().handler())
+        .filter(refused::containsKey)
+        .collect(Collectors.groupingBy(handler -> handler, TreeMap::new, Collectors.counting()))
+        .forEach((handler, count) ->
+            StoryEvent.RECOVERY_FAILED
+                .on(LOG)
+                .log(
+                    "{} pods of handler '{}' run on, but nothing can be started in them: it cannot be used ({})",
+                    count,
+                    handler,
+                    refused.get(handler)));
   }
 
   private boolean isLeftAlone(SandboxId sandbox) {
@@ -142,16 +191,12 @@ final class Recovery {
   }
 
   private void recover(SandboxRecord record) {
-    if (!handlers.usable().containsKey(record.handler())) {
+    Stage1 stage1;
+    try {
+      stage1 = handlers.ofExisting(record.handler());
+    } catch (StageletException failure) {
       sandboxesLeftAlone.add(record.plan());
-      throw new StageletException(
-          ErrorCode.FAILED_PRECONDITION,
-          "its handler '%s' cannot be used (%s); it runs on, and is taken up again by a restart with that mended"
-              .formatted(
-                  record.handler(),
-                  handlers
-                      .refused()
-                      .getOrDefault(record.handler(), "it is not in the configuration")));
+      throw failure;
     }
     if (record.phase() == SandboxRecord.Phase.CREATING) {
       LOG.info(
@@ -160,7 +205,7 @@ final class Recovery {
       sandboxes.undo(record);
       return;
     }
-    Sandbox sandbox = new Sandbox(record, handlers.stage1(record.handler()));
+    Sandbox sandbox = new Sandbox(record, stage1);
     pods.add(sandbox);
     sandboxes.reconcile(sandbox);
   }
@@ -176,10 +221,7 @@ final class Recovery {
       LOG.warn(
           "container {} is of no sandbox that is known; it is removed",
           record.plan().id().shortened());
-      handlers
-          .usable()
-          .values()
-          .forEach(stage1 -> containers.discard(record.plan(), stage1::removeContainer));
+      handlers.all().forEach(stage1 -> containers.discard(record.plan(), stage1::removeContainer));
       return;
     }
     Container container = new Container(record, sandbox);
@@ -215,54 +257,6 @@ final class Recovery {
     }
   }
 
-  /**
-   * Removes what is named by an id that nobody knows: first what is mounted there, then the
-   * directory.
-   */
-  private void sweepDirectories() {
-    Set<String> known =
-        Stream.of(
-                pods.sandboxes().stream().map(Sandbox::id).map(SandboxId::value),
-                pods.containers().stream().map(Container::id).map(ContainerId::value),
-                sandboxesLeftAlone.stream().map(SandboxPlan::id).map(SandboxId::value),
-                containersLeftAlone.stream().map(ContainerPlan::id).map(ContainerId::value))
-            .flatMap(ids -> ids)
-            .collect(Collectors.toSet());
-    for (Path parent :
-        List.of(
-            configuration.runDirectory().resolve("containers"),
-            configuration.runDirectory().resolve("sandboxes"))) {
-      children(parent).stream()
-          .filter(directory -> !known.contains(directory.getFileName().toString()))
-          .forEach(directory -> attempt(directory.toString(), () -> sweep(directory)));
-    }
-    Stream.concat(
-            records.containersWithoutRecord().stream(), records.sandboxesWithoutRecord().stream())
-        .forEach(directory -> attempt(directory.toString(), () -> sweep(directory)));
-  }
-
-  private static void sweep(Path directory) {
-    StoryEvent.LEFTOVER_REMOVED.on(LOG).log("{} belongs to nobody; it is removed", directory);
-    MountInfo.all().stream()
-        .map(MountInfo::target)
-        .filter(target -> target.startsWith(directory))
-        .sorted(Comparator.reverseOrder())
-        .forEach(Mounts::detach);
-    DurableFiles.deleteTree(directory);
-  }
-
-  private static List<Path> children(Path parent) {
-    if (!Files.isDirectory(parent)) {
-      return List.of();
-    }
-    try (Stream<Path> entries = Files.list(parent)) {
-      return entries.toList();
-    } catch (IOException failure) {
-      LOG.warn("could not list {}: {}", parent, StageletException.reason(failure));
-      return List.of();
-    }
-  }
-
   private static void attempt(String what, Runnable repair) {
     try {
       repair.run();
@@ -274,15 +268,9 @@ final class Recovery {
     }
   }
 
-  private static void damaged(StageletException failure) {
-    StoryEvent.RECORD_DAMAGED.on(LOG).log("{}", StageletException.reason(failure));
-  }
-
   /** Hears of changes from every handler. */
   List<AutoCloseable> listen() {
     Stage1Listener listener = listener();
-    return handlers.usable().values().stream()
-        .map((Stage1 stage1) -> stage1.listen(listener))
-        .toList();
+    return handlers.all().stream().map((Stage1 stage1) -> stage1.listen(listener)).toList();
   }
 }

@@ -5,6 +5,8 @@ import io.grpc.stub.StreamObserver;
 import io.stagelet.cri.v1.AttachRequest;
 import io.stagelet.cri.v1.AttachResponse;
 import io.stagelet.cri.v1.CgroupDriver;
+import io.stagelet.cri.v1.CheckpointContainerRequest;
+import io.stagelet.cri.v1.CheckpointContainerResponse;
 import io.stagelet.cri.v1.ContainerFilter;
 import io.stagelet.cri.v1.ContainerStatusRequest;
 import io.stagelet.cri.v1.ContainerStatusResponse;
@@ -59,6 +61,7 @@ import io.stagelet.journal.Relay;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.Stage1;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -84,6 +87,7 @@ final class RuntimeRpc extends StatisticsRpc {
   private final Streaming streaming;
   private final Relay relay;
   private final Cni cni;
+  private final PodRanges podRanges;
 
   RuntimeRpc(
       String version,
@@ -95,6 +99,7 @@ final class RuntimeRpc extends StatisticsRpc {
       Streaming streaming,
       Relay relay,
       Cni cni,
+      PodRanges podRanges,
       Statistics statistics,
       LifeEvents events) {
     super(pods, statistics, events);
@@ -107,6 +112,7 @@ final class RuntimeRpc extends StatisticsRpc {
     this.streaming = streaming;
     this.relay = relay;
     this.cni = cni;
+    this.podRanges = podRanges;
   }
 
   @Override
@@ -148,6 +154,8 @@ final class RuntimeRpc extends StatisticsRpc {
     usable.forEach((name, stage1) -> response.addRuntimeHandlers(handler(name, stage1)));
     if (verbose) {
       handlers.refused().forEach((name, reason) -> response.putInfo("handler " + name, reason));
+      cni.unreadinessOfHandlers()
+          .forEach((name, reason) -> response.putInfo("network of handler " + name, reason));
       response.putInfo("sandboxes", String.valueOf(pods.sandboxes().size()));
       response.putInfo("containers", String.valueOf(pods.containers().size()));
     }
@@ -186,14 +194,19 @@ final class RuntimeRpc extends StatisticsRpc {
   }
 
   /**
-   * kubelet tells the pod network's range here, which CNI plugins have from their own
-   * configuration.
+   * kubelet tells the pod network's ranges here, once; plugins that do not have them from their own
+   * configuration are told them with each sandbox.
    */
   @Override
   public void updateRuntimeConfig(
       UpdateRuntimeConfigRequest request, StreamObserver<UpdateRuntimeConfigResponse> observer) {
     GrpcErrors.answer(
-        "UpdateRuntimeConfig", observer, UpdateRuntimeConfigResponse::getDefaultInstance);
+        "UpdateRuntimeConfig",
+        observer,
+        () -> {
+          podRanges.become(request.getRuntimeConfig().getNetworkConfig().getPodCidr());
+          return UpdateRuntimeConfigResponse.getDefaultInstance();
+        });
   }
 
   @Override
@@ -251,6 +264,7 @@ final class RuntimeRpc extends StatisticsRpc {
             response.putInfo("unit", sandbox.unit());
             response.putInfo("slice", sandbox.plan().slice());
             response.putInfo("handler", sandbox.record().handler());
+            response.putInfo("resources", sandbox.record().resources().json());
             sandbox
                 .record()
                 .network()
@@ -393,9 +407,6 @@ final class RuntimeRpc extends StatisticsRpc {
         });
   }
 
-  /**
-   * kubelet has changed the pod's slice itself before it tells; nothing of the pod's unit follows.
-   */
   @Override
   public void updatePodSandboxResources(
       UpdatePodSandboxResourcesRequest request,
@@ -404,8 +415,27 @@ final class RuntimeRpc extends StatisticsRpc {
         "UpdatePodSandboxResources",
         observer,
         () -> {
-          var _ = pods.sandbox(request.getPodSandboxId());
+          sandboxes.update(
+              pods.sandbox(request.getPodSandboxId()),
+              new PodResources(
+                  ProtoContainer.resources(request.getResources()),
+                  ProtoContainer.resources(request.getOverhead())));
           return UpdatePodSandboxResourcesResponse.getDefaultInstance();
+        });
+  }
+
+  @Override
+  public void checkpointContainer(
+      CheckpointContainerRequest request, StreamObserver<CheckpointContainerResponse> observer) {
+    GrpcErrors.answer(
+        "CheckpointContainer",
+        observer,
+        () -> {
+          containers.checkpoint(
+              pods.container(request.getContainerId()),
+              Path.of(request.getLocation()),
+              Duration.ofSeconds(Math.max(0, request.getTimeout())));
+          return CheckpointContainerResponse.getDefaultInstance();
         });
   }
 

@@ -1,6 +1,7 @@
 package io.stagelet.cri;
 
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.SecurityLabels;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.SandboxId;
 import io.stagelet.stage0.spi.SandboxPlan;
@@ -37,6 +38,10 @@ final class SandboxFiles {
                   ? sandbox.hostname().get()
                   : Files.readString(HOST_NAME).strip())
               + "\n");
+      sandbox
+          .selinux()
+          .ifPresent(labels ->
+              NAMES.forEach(name -> SecurityLabels.label(directory.resolve(name), labels.files())));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
@@ -59,7 +64,8 @@ final class SandboxFiles {
                 false,
                 "PRIVATE",
                 true,
-                Optional.empty()))
+                Optional.empty(),
+                List.of()))
         .toList();
   }
 

@@ -15,15 +15,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Runs, stops and removes sandboxes. */
 final class SandboxLifecycle {
   private static final Logger LOG = LoggerFactory.getLogger(SandboxLifecycle.class);
-
-  /** Where pods are for which no slice was named. */
-  static final String DEFAULT_SLICE = "stagelet.slice";
 
   private static final long SHM_SIZE = 64L << 20;
 
@@ -33,6 +31,8 @@ final class SandboxLifecycle {
   private final Records records;
   private final SandboxFiles files;
   private final Cni cni;
+  private final PodRanges podRanges;
+  private final Selinux selinux;
   private final ContainerLifecycle containers;
   private final Ids ids;
   private final Clock clock;
@@ -48,6 +48,8 @@ final class SandboxLifecycle {
       Records records,
       SandboxFiles files,
       Cni cni,
+      PodRanges podRanges,
+      Selinux selinux,
       ContainerLifecycle containers,
       Ids ids,
       Clock clock,
@@ -60,6 +62,8 @@ final class SandboxLifecycle {
     this.records = records;
     this.files = files;
     this.cni = cni;
+    this.podRanges = podRanges;
+    this.selinux = selinux;
     this.containers = containers;
     this.ids = ids;
     this.clock = clock;
@@ -100,7 +104,12 @@ final class SandboxLifecycle {
     }
     SandboxPlan plan = plan(request);
     Optional<CniAttachment> network =
-        plan.networkNamespace().map(_ -> cni.planned(cni.network(), request.portMappings()));
+        plan.networkNamespace()
+            .map(_ ->
+                cni.planned(
+                    cni.network(handler),
+                    request.portMappings(),
+                    CniCapabilities.arguments(request, podRanges.ranges())));
     SandboxRecord record =
         new SandboxRecord(
             plan,
@@ -114,7 +123,8 @@ final class SandboxLifecycle {
             new SandboxRecord.NamespaceModes(
                 request.network().name(), request.pid().name(), request.ipc().name()),
             network,
-            request.logDirectory());
+            request.logDirectory(),
+            request.resources());
     Sandbox sandbox = new Sandbox(record, stage1);
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("delete the record of " + plan.id(), () -> records.delete(plan.id()));
@@ -128,6 +138,7 @@ final class SandboxLifecycle {
       faults.at(FaultPoint.RUN_DIRECTORY_MADE);
       stage1.startSandbox(plan);
       undo.push("stop " + sandbox.unit(), () -> stage1.stopSandbox(plan));
+      stage1.update(plan, request.resources().total());
       if (network.isPresent()) {
         record = record.with(Optional.of(cni.attach(target(record), network.get())));
         faults.at(FaultPoint.RUN_NETWORK_ATTACHED);
@@ -165,6 +176,23 @@ final class SandboxLifecycle {
     sandbox.lock().lock();
     try {
       takeDown(sandbox);
+    } finally {
+      sandbox.lock().unlock();
+    }
+  }
+
+  /**
+   * Takes note of what the pod may use now. kubelet has changed its own slice before it tells; a
+   * slice of the sandbox's own is changed here.
+   */
+  void update(Sandbox sandbox, PodResources resources) {
+    sandbox.lock().lock();
+    try {
+      PodResources changed = sandbox.record().resources().changedBy(resources);
+      if (sandbox.record().phase() == SandboxRecord.Phase.READY) {
+        sandbox.stage1().update(sandbox.plan(), changed.total());
+      }
+      become(sandbox, sandbox.record().with(changed));
     } finally {
       sandbox.lock().unlock();
     }
@@ -211,7 +239,7 @@ final class SandboxLifecycle {
 
   /** Undoes what a crash left of a sandbox that was being made. */
   void undo(SandboxRecord record) {
-    takeDown(new Sandbox(record, handlers.stage1(record.handler())));
+    takeDown(new Sandbox(record, handlers.ofExisting(record.handler())));
     forget(record);
   }
 
@@ -278,7 +306,7 @@ final class SandboxLifecycle {
         id,
         request.key().namespace(),
         request.key().name(),
-        slice(request.cgroupParent()),
+        slice(request.cgroupParent(), id),
         runDirectory,
         hostNetwork || request.hostname().isEmpty()
             ? Optional.empty()
@@ -288,15 +316,22 @@ final class SandboxLifecycle {
         request.pid() == SandboxRequest.NamespaceMode.POD,
         request.sysctls(),
         SHM_SIZE,
-        request.ids());
+        request.ids(),
+        selinux.ofSandbox(
+            request.selinux(),
+            request.privileged(),
+            pods.sandboxes().stream()
+                .flatMap(sandbox -> sandbox.plan().selinux().stream())
+                .map(Selinux::level)
+                .collect(Collectors.toSet())));
   }
 
   /**
    * kubelet with the systemd driver names a slice, with or without the path of the slices above it.
    */
-  private static String slice(String cgroupParent) {
+  private static String slice(String cgroupParent, SandboxId id) {
     if (cgroupParent.isEmpty()) {
-      return DEFAULT_SLICE;
+      return SandboxPlan.ownSlice(id);
     }
     String name = cgroupParent.substring(cgroupParent.lastIndexOf('/') + 1);
     if (!name.endsWith(".slice")) {
@@ -319,7 +354,8 @@ final class SandboxLifecycle {
     }
   }
 
-  private static Cni.Target target(SandboxRecord record) {
+  /** For whom a plugin is called. */
+  static Cni.Target target(SandboxRecord record) {
     return new Cni.Target(
         record.plan().id().value(), record.plan().networkNamespace().orElseThrow(), record.key());
   }

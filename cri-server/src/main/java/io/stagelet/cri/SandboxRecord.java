@@ -15,6 +15,7 @@ import java.util.Optional;
  * @param key which pod this is
  * @param network what CNI made; absent with the host's network, and before and after it
  * @param logDirectory the host directory of its containers' logs; empty for none
+ * @param resources what it may use as a whole
  */
 record SandboxRecord(
     SandboxPlan plan,
@@ -27,8 +28,11 @@ record SandboxRecord(
     Map<String, String> annotations,
     NamespaceModes namespaces,
     Optional<CniAttachment> network,
-    String logDirectory) {
+    String logDirectory,
+    PodResources resources) {
   SandboxRecord {
+    // a record that was stored by an earlier version has none
+    resources = resources == null ? PodResources.NONE : resources;
     labels = Map.copyOf(labels);
     annotations = Map.copyOf(annotations);
   }
@@ -76,7 +80,8 @@ record SandboxRecord(
         annotations,
         namespaces,
         network,
-        logDirectory);
+        logDirectory,
+        resources);
   }
 
   SandboxRecord with(Optional<CniAttachment> other) {
@@ -91,6 +96,23 @@ record SandboxRecord(
         annotations,
         namespaces,
         other,
-        logDirectory);
+        logDirectory,
+        resources);
+  }
+
+  SandboxRecord with(PodResources other) {
+    return new SandboxRecord(
+        plan,
+        handler,
+        runtimeHandler,
+        key,
+        phase,
+        createdAt,
+        labels,
+        annotations,
+        namespaces,
+        network,
+        logDirectory,
+        other);
   }
 }

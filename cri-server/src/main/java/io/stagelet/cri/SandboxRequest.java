@@ -14,6 +14,9 @@ import java.util.Optional;
  * @param cgroupParent a slice; empty for the default one
  * @param ids the users and groups of a user namespace; absent for the host's
  * @param runtimeHandler the handler's name; empty for the default one
+ * @param resources what the pod may use as a whole
+ * @param selinux the parts of its label that are asked for
+ * @param privileged whether it may have privileged containers
  */
 record SandboxRequest(
     SandboxRecord.PodKey key,
@@ -29,7 +32,10 @@ record SandboxRequest(
     NamespaceMode pid,
     NamespaceMode ipc,
     Optional<IdMappings> ids,
-    String runtimeHandler) {
+    String runtimeHandler,
+    PodResources resources,
+    SelinuxOptions selinux,
+    boolean privileged) {
   /** Whose namespace is used; the modes of CRI's NamespaceMode. */
   enum NamespaceMode {
     POD,

@@ -286,7 +286,6 @@ final class Statistics implements AutoCloseable {
     private Optional<Path> ownGroup(Sandbox sandbox) {
       String slice = sandbox.plan().slice();
       return podsInSlice.getOrDefault(slice, 0L) == 1
-              && !slice.equals(SandboxLifecycle.DEFAULT_SLICE)
           ? Optional.of(CGROUPS.resolve(UnitName.of(slice).sliceGroup()))
           : Optional.empty();
     }

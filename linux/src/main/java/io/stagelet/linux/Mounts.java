@@ -277,6 +277,7 @@ public final class Mounts {
       first = false;
     }
     List<String[]> options = new ArrayList<>();
+    layers.label().ifPresent(label -> options.add(new String[] {"context", label}));
     layers
         .upper()
         .ifPresent(upper -> {
@@ -308,17 +309,7 @@ public final class Mounts {
       throw refused.apply(-mount);
     }
     paths.closeLater(mount);
-    long moved =
-        syscall(
-            SYS_MOVE_MOUNT,
-            mount,
-            paths.text("").address(),
-            FileCalls.AT_FDCWD,
-            paths.text(target.toString()).address(),
-            MOVE_MOUNT_F_EMPTY_PATH);
-    if (moved < 0) {
-      throw refused.apply((int) -moved);
-    }
+    attach(mount, target, paths);
     return true;
   }
 
@@ -354,6 +345,8 @@ public final class Mounts {
     if (layers.temporary() && layers.upper().isPresent()) {
       options.append(",volatile");
     }
+    // its categories have commas in them
+    layers.label().ifPresent(label -> options.append(",context=\"").append(label).append('"'));
     if (options.length() >= OPTIONS_MAX) {
       throw new StageletException(
           ErrorCode.RESOURCE_EXHAUSTED,

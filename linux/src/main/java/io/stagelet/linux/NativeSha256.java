@@ -105,12 +105,15 @@ public final class NativeSha256 extends MessageDigest {
         .equals("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   }
 
-  private static void call(MemorySegment function, long first, MemorySegment second, long third) {
+  private static void call(
+      MemorySegment function, MemorySegment first, MemorySegment second, long third) {
     int result;
     try {
-      result = (int) CALL.invokeExact(function, first, second, third);
+      result = (int) CALL.invokeExact(function, first.address(), second, third);
     } catch (Throwable failure) {
       throw new AssertionError("a downcall handle failed by itself", failure);
+    } finally {
+      Reference.reachabilityFence(first);
     }
     if (result != 1) {
       throw new IllegalStateException("libcrypto's SHA-256 fails");
@@ -118,11 +121,7 @@ public final class NativeSha256 extends MessageDigest {
   }
 
   private void start() {
-    try {
-      call(functions.init(), state.address(), MemorySegment.NULL, 0);
-    } finally {
-      Reference.reachabilityFence(state);
-    }
+    call(functions.init(), state, MemorySegment.NULL, 0);
   }
 
   @Override
@@ -134,20 +133,16 @@ public final class NativeSha256 extends MessageDigest {
   protected void engineUpdate(byte[] input, int offset, int length) {
     Objects.checkFromIndexSize(offset, length, input.length);
     MemorySegment all = MemorySegment.ofArray(input);
-    try {
-      for (int done = 0; done < length; done += MOST_AT_ONCE) {
-        int piece = Math.min(MOST_AT_ONCE, length - done);
-        call(functions.update(), state.address(), all.asSlice(offset + done, piece), piece);
-      }
-    } finally {
-      Reference.reachabilityFence(state);
+    for (int done = 0; done < length; done += MOST_AT_ONCE) {
+      int piece = Math.min(MOST_AT_ONCE, length - done);
+      call(functions.update(), state, all.asSlice(offset + done, piece), piece);
     }
   }
 
   @Override
   protected byte[] engineDigest() {
     MemorySegment digest = state.asSlice(STATE, LENGTH);
-    call(functions.finish(), digest.address(), state, 0);
+    call(functions.finish(), digest, state, 0);
     byte[] copy = digest.toArray(ValueLayout.JAVA_BYTE);
     start();
     return copy;

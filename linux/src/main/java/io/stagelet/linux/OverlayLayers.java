@@ -13,8 +13,15 @@ import java.util.Optional;
  * @param temporary whether the upper directory need not outlive a crash of the machine: nothing is
  *     flushed to the disk then ({@code volatile}), and the upper directory cannot be mounted a
  *     second time
+ * @param label the SELinux label that all its files have; absent for those on the disk
  */
-public record OverlayLayers(List<Path> lower, Optional<Upper> upper, boolean temporary) {
+public record OverlayLayers(
+    List<Path> lower, Optional<Upper> upper, boolean temporary, Optional<String> label) {
+  /** One whose files have the labels that they have on the disk. */
+  public OverlayLayers(List<Path> lower, Optional<Upper> upper, boolean temporary) {
+    this(lower, upper, temporary, Optional.empty());
+  }
+
   /**
    * The writable part.
    *

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  * so a slow reader slows the sender.
  */
 final class BodyReader implements HttpResponse.BodySubscriber<BodyReader>, AutoCloseable {
-  /** How many of the client's buffers (16 KiB each) may wait. */
-  private static final int WAITING = 32;
+  /** How many of what the client reads at once (mostly 64 KiB, never more than 384) may wait. */
+  private static final int WAITING = 8;
 
   /** More are asked for when so many have been taken: asking wakes the client's thread. */
   private static final int AT_ONCE = WAITING / 2;

@@ -18,7 +18,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -78,7 +77,7 @@ final class ImageRecords {
       Files.createDirectories(images);
       Files.createDirectories(blobs);
     } catch (IOException failure) {
-      throw failed("open", root, failure);
+      throw StoreFiles.failed("open", root, failure);
     }
   }
 
@@ -94,17 +93,17 @@ final class ImageRecords {
     blobBytes = 0;
     blobCount = 0;
     try {
-      for (Path file : children(images)) {
+      for (Path file : StoreFiles.children(images)) {
         load(file, damaged);
       }
       Set<String> used = usedBlobs().stream().map(Digest::toString).collect(Collectors.toSet());
-      for (Path algorithm : children(blobs)) {
-        for (Path blob : children(algorithm)) {
+      for (Path algorithm : StoreFiles.children(blobs)) {
+        for (Path blob : StoreFiles.children(algorithm)) {
           keepOrDelete(algorithm.getFileName() + ":" + blob.getFileName(), blob, used);
         }
       }
     } catch (IOException failure) {
-      throw failed("read", images, failure);
+      throw StoreFiles.failed("read", images, failure);
     }
     return damaged;
   }
@@ -194,7 +193,7 @@ final class ImageRecords {
       ImageEvent.STORE_DAMAGED.on(LOG).log("{}", damaged.getMessage());
       return Optional.empty();
     } catch (IOException failure) {
-      throw failed("read", file, failure);
+      throw StoreFiles.failed("read", file, failure);
     }
   }
 
@@ -206,7 +205,7 @@ final class ImageRecords {
         try {
           Files.createDirectories(java.util.Objects.requireNonNull(file.getParent()));
         } catch (IOException failure) {
-          throw failed("write", file, failure);
+          throw StoreFiles.failed("write", file, failure);
         }
         DurableFiles.write(file, bytes);
         blobBytes += bytes.length;
@@ -241,7 +240,7 @@ final class ImageRecords {
         }
       }
     } catch (IOException failure) {
-      throw failed("remove image", recordFile(id), failure);
+      throw StoreFiles.failed("remove image", recordFile(id), failure);
     }
   }
 
@@ -271,18 +270,5 @@ final class ImageRecords {
 
   private static void addAll(ArrayNode array, List<String> texts) {
     texts.forEach(array::add);
-  }
-
-  private static List<Path> children(Path directory) throws IOException {
-    try (Stream<Path> paths = Files.list(directory)) {
-      return new ArrayList<>(paths.toList());
-    }
-  }
-
-  private static StageletException failed(String verb, Path path, IOException failure) {
-    return new StageletException(
-        ErrorCode.INTERNAL,
-        "could not %s %s: %s".formatted(verb, path, StageletException.reason(failure)),
-        failure);
   }
 }

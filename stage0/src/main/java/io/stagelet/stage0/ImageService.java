@@ -99,7 +99,8 @@ public final class ImageService implements AutoCloseable {
         new ImagePull(
             registry, new PullStore(), settings.platform(), settings.registry().parallelLayers());
     this.unpacker = new LayerUnpacker(settings.limits());
-    this.layerFetch = new LayerFetch(unpacker, settings.limits());
+    this.layerFetch =
+        new LayerFetch(unpacker, settings.limits(), Runtime.getRuntime().availableProcessors());
     this.rootFilesystems = new RootFilesystems(this.directory, this);
     this.rootFilesystems.removeStaged();
   }

@@ -8,6 +8,7 @@ import io.stagelet.linux.TreePath;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.util.Map;
 import java.util.Optional;
@@ -26,19 +27,22 @@ import org.jspecify.annotations.Nullable;
  *              of the blob                             of the archive
  * </pre>
  *
- * <p>The other two are platform threads because they compute, and would keep the virtual threads'
- * few carriers from everybody else. Both digests are checked before this returns; until then the
- * directory is worth nothing.
+ * <p>On a machine with one processor the last two are one: handing over would only cost. They are
+ * platform threads because they compute, and would keep the virtual threads' few carriers from
+ * everybody else. Both digests are checked before this returns; until then the directory is worth
+ * nothing.
  */
 final class LayerFetch {
   private static final int FILE_MODE = 0644;
 
   private final LayerUnpacker unpacker;
   private final UnpackLimits limits;
+  private final boolean parallel;
 
-  LayerFetch(LayerUnpacker unpacker, UnpackLimits limits) {
+  LayerFetch(LayerUnpacker unpacker, UnpackLimits limits, int processors) {
     this.unpacker = unpacker;
     this.limits = limits;
+    this.parallel = processors > 1;
   }
 
   /**
@@ -101,18 +105,23 @@ final class LayerFetch {
     AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
     AtomicReference<LayerUnpacker.@Nullable Unpacked> result = new AtomicReference<>();
     InputStream packedEnd = packed.reader();
-    InputStream archiveEnd = archive.reader(archiveDigest);
-    Thread inflater =
-        Thread.ofPlatform()
-            .daemon()
-            .name("inflate-" + blob.digest().hex().substring(0, 12))
-            .start(() -> inflate(packedEnd, archive, failure));
+    Optional<Thread> inflater =
+        parallel
+            ? Optional.of(
+                Thread.ofPlatform()
+                    .daemon()
+                    .name("inflate-" + blob.digest().hex().substring(0, 12))
+                    .start(() -> inflate(packedEnd, archive, failure)))
+            : Optional.empty();
     Thread unpacking =
         Thread.ofPlatform()
             .daemon()
             .name("unpack-" + blob.digest().hex().substring(0, 12))
             .start(() -> {
-              try (archiveEnd) {
+              try (InputStream archiveEnd =
+                  parallel
+                      ? archive.reader(archiveDigest)
+                      : new DigestInputStream(Compression.unpacked(packedEnd), archiveDigest)) {
                 result.set(unpacker.unpack(archiveEnd, directory));
               } catch (IOException | RuntimeException | Error failed) {
                 failure.compareAndSet(null, failed);
@@ -124,7 +133,7 @@ final class LayerFetch {
     } catch (InterruptedException | RuntimeException | Error failed) {
       failure.compareAndSet(null, failed);
       packed.fail(failed);
-      joinUninterruptibly(inflater);
+      inflater.ifPresent(LayerFetch::joinUninterruptibly);
       joinUninterruptibly(unpacking);
       if (failed instanceof InterruptedException interrupted) {
         throw interrupted;
@@ -134,7 +143,7 @@ final class LayerFetch {
       failure.compareAndSet(null, readerGone);
       received = null;
     }
-    joinUninterruptibly(inflater);
+    inflater.ifPresent(LayerFetch::joinUninterruptibly);
     joinUninterruptibly(unpacking);
     if (received != null) {
       // before what the unpacker says: a damaged blob unpacks badly
@@ -171,7 +180,10 @@ final class LayerFetch {
     try (packed;
         InputStream unpacked = Compression.unpacked(packed)) {
       byte[] buffer = archive.buffer();
-      for (int count = unpacked.read(buffer); count >= 0; count = unpacked.read(buffer)) {
+      // full ones: each costs a change of threads
+      for (int count = unpacked.readNBytes(buffer, 0, buffer.length);
+          count > 0;
+          count = unpacked.readNBytes(buffer, 0, buffer.length)) {
         archive.send(buffer, count);
         buffer = archive.buffer();
       }

@@ -21,7 +21,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -77,7 +76,7 @@ final class LayerStore implements AutoCloseable {
       Files.createDirectories(layersDirectory);
       Files.createDirectories(condemned);
     } catch (IOException failure) {
-      throw failed("open the layer store", root, failure);
+      throw StoreFiles.failed("open the layer store", root, failure);
     }
   }
 
@@ -85,13 +84,13 @@ final class LayerStore implements AutoCloseable {
   synchronized void reload() {
     Set<Digest> there = new HashSet<>();
     try {
-      for (Path algorithm : children(layersDirectory)) {
-        for (Path layer : children(algorithm)) {
+      for (Path algorithm : StoreFiles.children(layersDirectory)) {
+        for (Path layer : StoreFiles.children(algorithm)) {
           load(algorithm.getFileName().toString(), layer).ifPresent(there::add);
         }
       }
     } catch (IOException failure) {
-      throw failed("read the layer store", root, failure);
+      throw StoreFiles.failed("read the layer store", root, failure);
     }
     layers.keySet().retainAll(there);
     unflushed.retainAll(there);
@@ -159,7 +158,7 @@ final class LayerStore implements AutoCloseable {
     try {
       Files.createDirectories(directory.resolve("diff"));
     } catch (IOException failure) {
-      throw failed("make", directory, failure);
+      throw StoreFiles.failed("make", directory, failure);
     }
     return directory;
   }
@@ -195,7 +194,7 @@ final class LayerStore implements AutoCloseable {
         return layer;
       }
     } catch (IOException failure) {
-      throw failed("publish layer", directory(diffId), failure);
+      throw StoreFiles.failed("publish layer", directory(diffId), failure);
     }
   }
 
@@ -269,7 +268,7 @@ final class LayerStore implements AutoCloseable {
           try {
             Files.move(directory(diffId), aside, StandardCopyOption.ATOMIC_MOVE);
           } catch (IOException failure) {
-            throw failed("remove layer", directory(diffId), failure);
+            throw StoreFiles.failed("remove layer", directory(diffId), failure);
           }
           return aside;
         })
@@ -300,7 +299,7 @@ final class LayerStore implements AutoCloseable {
     try {
       Files.move(directory(diffId), aside, StandardCopyOption.ATOMIC_MOVE);
     } catch (IOException failure) {
-      throw failed("set aside layer", directory(diffId), failure);
+      throw StoreFiles.failed("set aside layer", directory(diffId), failure);
     }
   }
 
@@ -313,7 +312,7 @@ final class LayerStore implements AutoCloseable {
   synchronized List<Path> takeCondemned(Set<Digest> used) {
     List<Path> garbage = new ArrayList<>();
     try {
-      for (Path layer : children(condemned)) {
+      for (Path layer : StoreFiles.children(condemned)) {
         String name = layer.getFileName().toString();
         String hex = name.substring(0, Math.max(0, name.indexOf('.')));
         if (used.stream().noneMatch(diffId -> diffId.hex().equals(hex))) {
@@ -323,7 +322,7 @@ final class LayerStore implements AutoCloseable {
         }
       }
     } catch (IOException failure) {
-      throw failed("remove", condemned, failure);
+      throw StoreFiles.failed("remove", condemned, failure);
     }
     return garbage;
   }
@@ -339,21 +338,6 @@ final class LayerStore implements AutoCloseable {
 
   private static Path parentOf(Path path) {
     return java.util.Objects.requireNonNull(path.getParent());
-  }
-
-  private static List<Path> children(Path directory) throws IOException {
-    try (Stream<Path> paths = Files.list(directory)) {
-      return paths.toList();
-    }
-  }
-
-  private static StageletException failed(String verb, Path path, IOException failure) {
-    return new StageletException(
-        StageletException.reason(failure).contains("No space left")
-            ? ErrorCode.RESOURCE_EXHAUSTED
-            : ErrorCode.INTERNAL,
-        "could not %s %s: %s".formatted(verb, path, StageletException.reason(failure)),
-        failure);
   }
 
   /** Waits until the disk has all layers. */

@@ -153,11 +153,8 @@ final class LayerUnpacker {
         long position = extent.offset();
         long end = extent.offset() + extent.length();
         while (position < end) {
-          int count = tar.read(buffer, 0, (int) Math.min(buffer.length, end - position));
-          if (count < 0) {
-            throw new StageletException(
-                ErrorCode.DATA_LOSS, path + " has less data in the tar archive than it says");
-          }
+          int count = (int) Math.min(buffer.length, end - position);
+          fill(tar, path, buffer, count);
           target.write(position, buffer, 0, count);
           checksum.update(buffer, 0, count);
           written += count;
@@ -168,6 +165,18 @@ final class LayerUnpacker {
     }
     contents.file(
         path, file.size(), written == file.size() ? Optional.of(checksum) : Optional.empty());
+  }
+
+  private static void fill(TarReader tar, TreePath path, byte[] buffer, int length)
+      throws IOException {
+    for (int filled = 0; filled < length; ) {
+      int count = tar.read(buffer, filled, length - filled);
+      if (count < 0) {
+        throw new StageletException(
+            ErrorCode.DATA_LOSS, path + " has less data in the tar archive than it says");
+      }
+      filled += count;
+    }
   }
 
   /**

@@ -89,6 +89,21 @@ public final class RootFilesystems {
    */
   public void mount(
       Image image, Path target, Path upper, Path work, Optional<IdMappings> mappings) {
+    mount(image, target, upper, work, mappings, Optional.empty());
+  }
+
+  /**
+   * The same where SELinux is on.
+   *
+   * @param label the label of all its files
+   */
+  public void mount(
+      Image image,
+      Path target,
+      Path upper,
+      Path work,
+      Optional<IdMappings> mappings,
+      Optional<String> label) {
     Path absolute = target.toAbsolutePath().normalize();
     OverlayLayers.Upper writable = new OverlayLayers.Upper(upper, work);
     held(
@@ -102,7 +117,7 @@ public final class RootFilesystems {
           make(work);
           count(upper, work);
           mappings.ifPresent(ids -> giveToRoot(upper, ids));
-          overlay(image, absolute, Optional.of(writable), mappings, Set.of());
+          overlay(image, absolute, Optional.of(writable), mappings, Set.of(), label);
         });
   }
 
@@ -123,6 +138,20 @@ public final class RootFilesystems {
    */
   public void mountReadOnly(
       Image image, Path target, String subPath, Optional<IdMappings> mappings) {
+    mountReadOnly(image, target, subPath, mappings, Optional.empty());
+  }
+
+  /**
+   * The same where SELinux is on.
+   *
+   * @param label the label of all its files
+   */
+  public void mountReadOnly(
+      Image image,
+      Path target,
+      String subPath,
+      Optional<IdMappings> mappings,
+      Optional<String> label) {
     Path absolute = target.toAbsolutePath().normalize();
     held(
         image,
@@ -130,11 +159,11 @@ public final class RootFilesystems {
         () -> {
           if (subPath.isEmpty()) {
             make(absolute);
-            overlay(image, absolute, Optional.empty(), mappings, READ_ONLY);
+            overlay(image, absolute, Optional.empty(), mappings, READ_ONLY, label);
             return;
           }
           staged(whole -> {
-            overlay(image, whole, Optional.empty(), mappings, READ_ONLY);
+            overlay(image, whole, Optional.empty(), mappings, READ_ONLY, label);
             boolean directory =
                 ConfinedFiles.isDirectory(whole, subPath)
                     .orElseThrow(() -> noSubPath(image, subPath));
@@ -219,10 +248,11 @@ public final class RootFilesystems {
       Path target,
       Optional<OverlayLayers.Upper> upper,
       Optional<IdMappings> mappings,
-      Set<MountFlag> flags) {
+      Set<MountFlag> flags,
+      Optional<String> label) {
     List<Path> lower = padded(images.lower(image), upper.isEmpty());
     if (mappings.isEmpty()) {
-      Mounts.overlay(new OverlayLayers(lower, upper, true), target, flags);
+      Mounts.overlay(new OverlayLayers(lower, upper, true, label), target, flags);
       return;
     }
     // overlayfs takes a mount of its own of each layer, so this one need not stay
@@ -244,7 +274,7 @@ public final class RootFilesystems {
               .map(layer ->
                   layer.startsWith(layers) ? mapped.resolve(layers.relativize(layer)) : layer)
               .toList();
-      Mounts.overlay(new OverlayLayers(shown, upper, true), target, flags);
+      Mounts.overlay(new OverlayLayers(shown, upper, true, label), target, flags);
     });
   }
 
@@ -266,7 +296,7 @@ public final class RootFilesystems {
         Files.deleteIfExists(place);
       }
     } catch (IOException failure) {
-      throw failed("clear", staging, failure);
+      throw StoreFiles.failed("clear", staging, failure);
     }
   }
 
@@ -282,7 +312,7 @@ public final class RootFilesystems {
       Files.setAttribute(upper, "unix:uid", (int) mappings.user(0));
       Files.setAttribute(upper, "unix:gid", (int) mappings.group(0));
     } catch (IOException failure) {
-      throw failed("change the owner of", upper, failure);
+      throw StoreFiles.failed("change the owner of", upper, failure);
     }
   }
 
@@ -336,7 +366,7 @@ public final class RootFilesystems {
       }
       return directory;
     } catch (IOException failure) {
-      throw failed("make", directory, failure);
+      throw StoreFiles.failed("make", directory, failure);
     }
   }
 
@@ -347,14 +377,7 @@ public final class RootFilesystems {
         Files.createFile(file);
       }
     } catch (IOException failure) {
-      throw failed("make", file, failure);
+      throw StoreFiles.failed("make", file, failure);
     }
-  }
-
-  private static StageletException failed(String verb, Path path, IOException failure) {
-    return new StageletException(
-        ErrorCode.INTERNAL,
-        "could not %s %s: %s".formatted(verb, path, StageletException.reason(failure)),
-        failure);
   }
 }

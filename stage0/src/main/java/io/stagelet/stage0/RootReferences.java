@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -56,7 +55,7 @@ final class RootReferences {
       Files.createDirectories(directory);
       this.boot = Files.readString(BOOT_ID).strip();
     } catch (IOException failure) {
-      throw failed("open", directory, failure);
+      throw StoreFiles.failed("open", directory, failure);
     }
   }
 
@@ -71,7 +70,7 @@ final class RootReferences {
         load(file);
       }
     } catch (IOException failure) {
-      throw failed("read", directory, failure);
+      throw StoreFiles.failed("read", directory, failure);
     }
   }
 
@@ -133,7 +132,7 @@ final class RootReferences {
       Files.write(aside, Json.bytes(json));
       Files.move(aside, file, StandardCopyOption.ATOMIC_MOVE);
     } catch (IOException failure) {
-      throw failed("write", file, failure);
+      throw StoreFiles.failed("write", file, failure);
     }
     references.put(reference.target(), reference);
   }
@@ -143,19 +142,12 @@ final class RootReferences {
     try {
       Files.deleteIfExists(file(target));
     } catch (IOException failure) {
-      throw failed("remove", file(target), failure);
+      throw StoreFiles.failed("remove", file(target), failure);
     }
   }
 
   private Path file(Path target) {
     Digest name = Digest.of(target.toString().getBytes(StandardCharsets.UTF_8));
     return directory.resolve(name.hex().substring(0, 32) + ".json");
-  }
-
-  private static StageletException failed(String verb, Path path, IOException failure) {
-    return new StageletException(
-        ErrorCode.INTERNAL,
-        "could not %s %s: %s".formatted(verb, path, StageletException.reason(failure)),
-        failure);
   }
 }

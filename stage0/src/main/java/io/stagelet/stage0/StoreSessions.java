@@ -1,9 +1,7 @@
 package io.stagelet.stage0;
 
 import io.stagelet.linux.ConfinedTree;
-import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.LockFile;
-import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,7 +11,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
-import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -62,7 +59,7 @@ final class StoreSessions implements AutoCloseable {
       begun = true;
       removeDead();
     } catch (IOException failure) {
-      throw failed("begin a session in", root, failure);
+      throw StoreFiles.failed("begin a session in", root, failure);
     } finally {
       if (!begun) {
         lock.close();
@@ -91,7 +88,7 @@ final class StoreSessions implements AutoCloseable {
     try {
       Files.writeString(generationFile, generation);
     } catch (IOException failure) {
-      throw failed("write", generationFile, failure);
+      throw StoreFiles.failed("write", generationFile, failure);
     }
   }
 
@@ -99,7 +96,7 @@ final class StoreSessions implements AutoCloseable {
     try {
       return Files.exists(generationFile) ? Files.readString(generationFile) : "";
     } catch (IOException failure) {
-      throw failed("read", generationFile, failure);
+      throw StoreFiles.failed("read", generationFile, failure);
     }
   }
 
@@ -115,7 +112,7 @@ final class StoreSessions implements AutoCloseable {
         Files.write(pin(diffId), new byte[0]);
       }
     } catch (IOException failure) {
-      throw failed("pin layers in", own, failure);
+      throw StoreFiles.failed("pin layers in", own, failure);
     }
   }
 
@@ -126,7 +123,7 @@ final class StoreSessions implements AutoCloseable {
         Files.deleteIfExists(pin(diffId));
       }
     } catch (IOException failure) {
-      throw failed("unpin layers in", own, failure);
+      throw StoreFiles.failed("unpin layers in", own, failure);
     }
   }
 
@@ -139,19 +136,19 @@ final class StoreSessions implements AutoCloseable {
     Set<Digest> pinned = new HashSet<>();
     try {
       for (Path session : removeDead()) {
-        for (Path pin : children(session.resolve("pins"))) {
+        for (Path pin : StoreFiles.children(session.resolve("pins"))) {
           pinned.add(Digest.parse(pin.getFileName().toString().replaceFirst("-", ":")));
         }
       }
     } catch (IOException failure) {
-      throw failed("read", sessions, failure);
+      throw StoreFiles.failed("read", sessions, failure);
     }
     return pinned;
   }
 
   /** The other sessions that live. */
   private List<Path> removeDead() throws IOException {
-    return children(sessions).stream()
+    return StoreFiles.children(sessions).stream()
         .filter(session -> !session.equals(own))
         .filter(session -> {
           if (lives(session)) {
@@ -174,21 +171,6 @@ final class StoreSessions implements AutoCloseable {
       free.ifPresent(LockFile.Held::close);
       return free.isEmpty();
     }
-  }
-
-  private static List<Path> children(Path directory) throws IOException {
-    try (Stream<Path> paths = Files.list(directory)) {
-      return paths.toList();
-    }
-  }
-
-  private static StageletException failed(String verb, Path path, IOException failure) {
-    return new StageletException(
-        StageletException.reason(failure).contains("No space left")
-            ? ErrorCode.RESOURCE_EXHAUSTED
-            : ErrorCode.INTERNAL,
-        "could not %s %s: %s".formatted(verb, path, StageletException.reason(failure)),
-        failure);
   }
 
   /** Ends the session. */

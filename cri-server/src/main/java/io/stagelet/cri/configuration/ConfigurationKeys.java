@@ -152,6 +152,18 @@ public final class ConfigurationKeys {
         RESTART,
         "Of the stage1 oci: the OCI runtime, a path or a name that is looked up in /usr/local/sbin, /usr/local/bin, /usr/sbin and /usr/bin (without it: the handler's name).");
     key(
+        "handlers.NAME.arguments",
+        ValueType.TEXT,
+        "",
+        RESTART,
+        "Of the stage1 oci: what the runtime is always told before the command; words, with spaces between them.");
+    key(
+        "handlers.NAME.cni-conf-dir",
+        ValueType.PATH,
+        "",
+        RESTART,
+        "Where the network of its pods is configured; without it where cni.conf-dir says.");
+    key(
         "handlers.NAME.OPTION",
         ValueType.TEXT,
         "",

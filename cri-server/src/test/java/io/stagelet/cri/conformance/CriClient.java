@@ -31,6 +31,7 @@ import io.stagelet.cri.v1.PodSandboxConfig;
 import io.stagelet.cri.v1.PodSandboxFilter;
 import io.stagelet.cri.v1.PodSandboxStatus;
 import io.stagelet.cri.v1.PodSandboxStatusRequest;
+import io.stagelet.cri.v1.PodSandboxStatusResponse;
 import io.stagelet.cri.v1.PullImageRequest;
 import io.stagelet.cri.v1.RemoveContainerRequest;
 import io.stagelet.cri.v1.RemoveImageRequest;
@@ -44,6 +45,8 @@ import io.stagelet.cri.v1.StatusRequest;
 import io.stagelet.cri.v1.StatusResponse;
 import io.stagelet.cri.v1.StopContainerRequest;
 import io.stagelet.cri.v1.StopPodSandboxRequest;
+import io.stagelet.cri.v1.UpdateContainerResourcesRequest;
+import io.stagelet.cri.v1.UpdatePodSandboxResourcesRequest;
 import io.stagelet.cri.v1.VersionRequest;
 import io.stagelet.cri.v1.VersionResponse;
 import java.nio.file.Path;
@@ -181,6 +184,21 @@ final class CriClient implements AutoCloseable {
     return runtime(CALL)
         .podSandboxStatus(PodSandboxStatusRequest.newBuilder().setPodSandboxId(id).build())
         .getStatus();
+  }
+
+  /** The whole reply, with what only people read. */
+  PodSandboxStatusResponse verbosePodSandboxStatus(String id) {
+    return runtime(CALL)
+        .podSandboxStatus(
+            PodSandboxStatusRequest.newBuilder().setPodSandboxId(id).setVerbose(true).build());
+  }
+
+  void updatePodSandboxResources(UpdatePodSandboxResourcesRequest request) {
+    var _ = runtime(CALL).updatePodSandboxResources(request);
+  }
+
+  void updateContainerResources(UpdateContainerResourcesRequest request) {
+    var _ = runtime(CALL).updateContainerResources(request);
   }
 
   List<PodSandbox> listPodSandboxes(PodSandboxFilter filter) {

@@ -197,6 +197,7 @@ class RestartIT extends RestartingSuite {
     String seconds = NodeProcesses.markedSleep();
     TestContainer container = pod.container().shell("exec sleep " + seconds).start();
     List<Long> process = container.awaitSleeping(seconds);
+    TestContainer stopped = pod.idleContainer();
     String configuration = Files.readString(server().configuration());
 
     server().kill();
@@ -208,8 +209,18 @@ class RestartIT extends RestartingSuite {
                   .formatted(node().handler().name()),
               "/nonexistent/runtime"));
       startAgain();
-      assertThat(pods().known()).isEmpty();
+      assertThat(pods().known()).extracting(PodSandbox::getId).containsExactly(pod.id());
+      assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
+      assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
       assertThat(NodeProcesses.sleeping(seconds)).isEqualTo(process);
+      assertThat(refusal(() -> container.exec("true")).getDescription())
+          .contains("/nonexistent/runtime");
+      assertThat(refusal(() -> pod.container().idle().create()).getDescription())
+          .contains("/nonexistent/runtime");
+      assertThat(refusal(pods()::run).getDescription()).contains("/nonexistent/runtime");
+      stopped.stop(Duration.ofSeconds(20));
+      assertThat(stopped.awaitEnd().getExitCode()).isZero();
+      stopped.remove();
       server().kill();
     } finally {
       Files.writeString(server().configuration(), configuration);

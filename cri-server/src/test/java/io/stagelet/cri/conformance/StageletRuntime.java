@@ -199,15 +199,31 @@ final class StageletRuntime implements RuntimeUnderTest {
 
   /** The command that serves with a configuration. */
   static List<String> commandLine(Path config) {
-    return List.of(
-        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-        "--enable-native-access=ALL-UNNAMED",
-        "-cp",
-        System.getProperty("java.class.path"),
-        "io.stagelet.cri.Main",
-        "serve",
-        "--config",
-        config.toString());
+    return commandLine("serve", "--config", config.toString());
+  }
+
+  private static List<String> commandLine(String... arguments) {
+    return Stream.concat(
+            Stream.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "io.stagelet.cri.Main"),
+            Stream.of(arguments))
+        .toList();
+  }
+
+  /** What {@code stagelet check} says, as JSON. */
+  Command.Outcome check(String... options) {
+    return Command.of(
+            commandLine(
+                Stream.concat(
+                        Stream.of("check", "--json", "--config", configuration().toString()),
+                        Stream.of(options))
+                    .toArray(String[]::new)))
+        .withDeadline(Duration.ofSeconds(90))
+        .run();
   }
 
   /** Kills the server with SIGKILL, and returns when it is gone. It is not started again. */
@@ -352,6 +368,16 @@ final class StageletRuntime implements RuntimeUnderTest {
   /** A folder of CNI plugins, beside Debian's. */
   Path plugins() {
     return state.resolve("plugins");
+  }
+
+  /** Where it keeps what outlives a reboot. */
+  Path root() {
+    return state.resolve("root");
+  }
+
+  /** Where it keeps what does not. */
+  Path runFolder() {
+    return run;
   }
 
   @Override

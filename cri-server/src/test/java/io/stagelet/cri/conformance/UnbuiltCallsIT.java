@@ -47,6 +47,7 @@ class UnbuiltCallsIT extends ConformanceSuite {
           "UpdateContainerResources",
           "UpdatePodSandboxResources",
           "ReopenContainerLog",
+          "CheckpointContainer",
           "ContainerStats",
           "ListContainerStats",
           "StreamContainerStats",

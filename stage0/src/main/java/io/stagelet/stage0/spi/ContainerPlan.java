@@ -2,7 +2,9 @@ package io.stagelet.stage0.spi;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -24,6 +26,7 @@ import java.util.Optional;
  * @param stopSignal the number of the signal that asks it to end
  * @param grace how long it may take to end when the machine is shut down
  * @param pids which processes it sees
+ * @param hooks programs of the host that are run at points of its life
  */
 public record ContainerPlan(
     ContainerId id,
@@ -41,8 +44,11 @@ public record ContainerPlan(
     Optional<Path> stdin,
     int stopSignal,
     Duration grace,
-    Pids pids) {
+    Pids pids,
+    List<Hook> hooks) {
   public ContainerPlan {
+    // a record that was stored by an earlier version has none
+    hooks = hooks == null ? List.of() : List.copyOf(hooks);
     mounts = List.copyOf(mounts);
     devices = List.copyOf(devices);
   }
@@ -65,7 +71,8 @@ public record ContainerPlan(
         stdin,
         stopSignal,
         grace,
-        pids);
+        pids,
+        hooks);
   }
 
   /**
@@ -76,6 +83,7 @@ public record ContainerPlan(
    * @param propagation how later mounts spread
    * @param mapped whether the owners of its files are those of the sandbox's user namespace ({@link
    *     SandboxPlan#ids()}), whatever is on the disk
+   * @param options further ones, as {@code mount(8)} calls them
    */
   public record Mount(
       Path source,
@@ -83,7 +91,32 @@ public record ContainerPlan(
       boolean readOnly,
       boolean recursiveReadOnly,
       Propagation propagation,
-      boolean mapped) {}
+      boolean mapped,
+      List<String> options) {
+    public Mount {
+      options = options == null ? List.of() : List.copyOf(options);
+    }
+  }
+
+  /**
+   * A program of the host that the runtime runs at a point of the container's life.
+   *
+   * @param point as the OCI Runtime Specification calls it, such as {@code createContainer}
+   * @param path of the program
+   * @param arguments the first is its name
+   * @param timeout absent for none
+   */
+  public record Hook(
+      String point,
+      Path path,
+      List<String> arguments,
+      List<String> environment,
+      Optional<Duration> timeout) {
+    public Hook {
+      arguments = List.copyOf(arguments);
+      environment = List.copyOf(environment);
+    }
+  }
 
   /**
    * Whose PID namespace it lives in.
@@ -114,8 +147,28 @@ public record ContainerPlan(
    * @param source the node on the host
    * @param destination where, in the container
    * @param permissions letters out of {@code rwm}
+   * @param node how the node is in the container, where it is not as on the host
    */
-  public record Device(Path source, String destination, String permissions) {}
+  public record Device(Path source, String destination, String permissions, Optional<Node> node) {
+    /** One that is in the container as it is on the host. */
+    public Device(Path source, String destination, String permissions) {
+      this(source, destination, permissions, Optional.empty());
+    }
+  }
+
+  /**
+   * A device node; what is absent is as on the host.
+   *
+   * @param type {@code b}, {@code c} or {@code u}
+   * @param mode its permission bits
+   */
+  public record Node(
+      Optional<String> type,
+      Optional<Long> major,
+      Optional<Long> minor,
+      Optional<Integer> mode,
+      Optional<Integer> uid,
+      Optional<Integer> gid) {}
 
   /**
    * What the container may do.
@@ -152,11 +205,13 @@ public record ContainerPlan(
    * @param cpuShares in the unit of cgroup v1 (2 to 262,144)
    * @param cpuQuota microseconds per period; negative for none
    * @param cpuPeriod microseconds
-   * @param memoryLimit bytes
+   * @param memoryLimit bytes; negative for none
    * @param swapLimit bytes of memory and swap together, as kubelet says it; negative for no limit
    * @param cpus a list such as {@code 0-2,4}
    * @param memoryNodes likewise
    * @param oomScoreAdjust -1000 to 1000
+   * @param hugepages bytes, by the size of the pages as the kernel calls it ({@code 2MB})
+   * @param unified files of the control group and what is written to them ({@code memory.high})
    */
   public record Resources(
       long cpuShares,
@@ -166,7 +221,19 @@ public record ContainerPlan(
       long swapLimit,
       String cpus,
       String memoryNodes,
-      int oomScoreAdjust) {
+      int oomScoreAdjust,
+      Map<String, Long> hugepages,
+      Map<String, String> unified) {
+    /** Nothing is limited. */
+    public static final Resources NONE =
+        new Resources(0, 0, 0, 0, 0, "", "", 0, Map.of(), Map.of());
+
+    public Resources {
+      // a record that was stored by an earlier version has none
+      hugepages = hugepages == null ? Map.of() : Map.copyOf(hugepages);
+      unified = unified == null ? Map.of() : Map.copyOf(unified);
+    }
+
     /** These, but for what {@code other} says: zero and empty say nothing. */
     public Resources changedBy(Resources other) {
       return new Resources(
@@ -174,10 +241,26 @@ public record ContainerPlan(
           other.cpuQuota == 0 ? cpuQuota : other.cpuQuota,
           other.cpuPeriod == 0 ? cpuPeriod : other.cpuPeriod,
           other.memoryLimit == 0 ? memoryLimit : other.memoryLimit,
-          other.swapLimit == 0 ? swapLimit : other.swapLimit,
+          other.swapLimit == 0 ? swapBeside(other.memoryLimit) : other.swapLimit,
           other.cpus.isEmpty() ? cpus : other.cpus,
           other.memoryNodes.isEmpty() ? memoryNodes : other.memoryNodes,
-          other.oomScoreAdjust == 0 ? oomScoreAdjust : other.oomScoreAdjust);
+          other.oomScoreAdjust == 0 ? oomScoreAdjust : other.oomScoreAdjust,
+          merged(hugepages, other.hugepages),
+          merged(unified, other.unified));
+    }
+
+    /** The limit of both together, when memory alone is changed: the swap stays what it was. */
+    private long swapBeside(long otherMemoryLimit) {
+      if (otherMemoryLimit == 0 || swapLimit <= 0 || memoryLimit <= 0) {
+        return swapLimit;
+      }
+      return otherMemoryLimit < 0 ? -1 : otherMemoryLimit + swapLimit - memoryLimit;
+    }
+
+    private static <T> Map<String, T> merged(Map<String, T> these, Map<String, T> others) {
+      Map<String, T> all = new HashMap<>(these);
+      all.putAll(others);
+      return all;
     }
   }
 }

@@ -2,8 +2,11 @@ package io.stagelet.stage0.spi;
 
 import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.Command;
+import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntConsumer;
@@ -85,6 +88,30 @@ public interface Stage1 extends AutoCloseable {
    */
   void update(ContainerPlan container);
 
+  /**
+   * Sets what all containers of a sandbox together may use, where its slice is its own ({@link
+   * SandboxPlan#hasOwnSlice}); another slice is left to whom it belongs.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} when one cannot be set
+   */
+  default void update(SandboxPlan sandbox, ContainerPlan.Resources resources) {}
+
+  /**
+   * Writes the state of a running container's processes into a directory, from which they can be
+   * restored; they run on.
+   *
+   * @param images an empty directory
+   * @param limit how long it may take
+   * @throws StageletException {@code UNIMPLEMENTED} when this stage1 cannot, or something that it
+   *     needs for it is not installed
+   */
+  default void checkpoint(ContainerPlan container, Path images, Duration limit) {
+    throw new StageletException(
+        ErrorCode.UNIMPLEMENTED,
+        "container %s cannot be checkpointed: its stage1 cannot do that"
+            .formatted(container.name()));
+  }
+
   /** Sends a signal to the container's first process; fine when it has ended. */
   void signal(ContainerPlan container, int signal);
 
@@ -114,6 +141,15 @@ public interface Stage1 extends AutoCloseable {
    * when it is gone.
    */
   void removeContainer(ContainerPlan container);
+
+  /**
+   * The units that {@link #sweep} would take down, the containers' first.
+   *
+   * @param knownUnits as there
+   */
+  default List<String> unknown(Set<String> knownUnits) {
+    return List.of();
+  }
 
   /**
    * Takes down every sandbox and container that a crash left and that nobody knows.

@@ -3,6 +3,7 @@ package io.stagelet.stage0.spi;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Makes a stage1 for a handler of the configuration; found through {@link java.util.ServiceLoader}.
@@ -22,4 +23,16 @@ public interface Stage1Provider {
    *     FAILED_PRECONDITION} when something it needs is not installed
    */
   Stage1 open(String handler, Map<String, String> options, Stage1Host host, Path runDirectory);
+
+  /**
+   * A stage1 for the sandboxes and containers of a handler that cannot be opened now: it knows what
+   * becomes of those that run, and ends them. For all else it says why not.
+   *
+   * @param reason why the handler cannot be opened
+   * @return empty where nothing can be told of them without what is missing
+   */
+  default Optional<Stage1> observer(
+      String handler, Stage1Host host, Path runDirectory, StageletException reason) {
+    return Optional.empty();
+  }
 }

@@ -68,6 +68,16 @@ final class ContainerUnit {
     return container.directory().resolve(MEMORY_EVENTS);
   }
 
+  /** What is to be written to the container's cgroup before it is created, if anything is. */
+  static Path cgroupWrites(ContainerPlan container) {
+    return container.directory().resolve("cgroup-writes");
+  }
+
+  /** What the kernel said to these. */
+  static Path cgroupComplaints(ContainerPlan container) {
+    return container.directory().resolve("cgroup-writes.log");
+  }
+
   static Path pidFile(ContainerPlan container) {
     return container.directory().resolve("pid");
   }
@@ -86,7 +96,8 @@ final class ContainerUnit {
     unit.standardOutputFile(container.stdout()).standardErrorFile(container.stderr());
   }
 
-  private static List<String> create(ContainerPlan container, OciRuntime runtime) {
+  private static List<String> create(
+      ContainerPlan container, OciRuntime runtime, boolean writesToCgroup) {
     List<String> arguments =
         new ArrayList<>(
             List.of(
@@ -99,7 +110,11 @@ final class ContainerUnit {
       arguments.addAll(List.of("--console-socket", consoleSocket(container, runtime).toString()));
     }
     arguments.add(container.id().value());
-    List<String> command = runtime.command(log(container), arguments.toArray(String[]::new));
+    List<String> runs = runtime.command(log(container), arguments.toArray(String[]::new));
+    List<String> command =
+        writesToCgroup
+            ? DelegatedFiles.before(runs, cgroupWrites(container), cgroupComplaints(container))
+            : runs;
     return container.stdin().map(fifo -> reading(fifo, command)).orElse(command);
   }
 
@@ -114,7 +129,14 @@ final class ContainerUnit {
     return shell;
   }
 
-  static TransientUnit of(ContainerPlan container, OciRuntime runtime, Path cgroup) {
+  /**
+   * The unit.
+   *
+   * @param writesToCgroup whether there is a file {@link #cgroupWrites}
+   * @param cgroup the container's
+   */
+  static TransientUnit of(
+      ContainerPlan container, OciRuntime runtime, Limits limits, boolean writesToCgroup, Path cgroup) {
     SandboxPlan sandbox = container.sandbox();
     UnitName pod = SandboxUnit.name(sandbox);
     String id = container.id().value();
@@ -135,7 +157,7 @@ final class ContainerUnit {
         .timeoutStart(START_TIMEOUT)
         .timeoutStop(container.grace())
         .oomPolicy(OomPolicy.CONTINUE)
-        .execStart(create(container, runtime), false)
+        .execStart(create(container, runtime, writesToCgroup), false)
         .execStartPost(runtime.command(log(container), "start", id), false)
         .execStopPost(
             List.of(
@@ -147,7 +169,7 @@ final class ContainerUnit {
             true)
         .with(List.of(UnitProperty.logExtraFields(logFields(container))))
         .with(devices(container))
-        .with(limits(container.resources()))
+        .with(limits.properties())
         .build();
   }
 
@@ -159,51 +181,28 @@ final class ContainerUnit {
     return fields;
   }
 
+  /** systemd finds a device by its node, and by a path that says its number. */
+  private static String rulePath(ContainerPlan.Device device) {
+    return device
+        .node()
+        .filter(node -> node.major().isPresent() && node.minor().isPresent())
+        .map(node ->
+            "/dev/%s/%d:%d"
+                .formatted(
+                    node.type().orElse("c").equals("b") ? "block" : "char",
+                    node.major().get(),
+                    node.minor().get()))
+        .orElse(device.source().toString());
+  }
+
   private static List<UnitProperty> devices(ContainerPlan container) {
     if (container.security().privileged()) {
       return List.of(UnitProperty.devicePolicy(DevicePolicy.AUTO));
     }
     List<UnitProperty.DeviceRule> rules = new ArrayList<>(COMMON_DEVICES);
     for (ContainerPlan.Device device : container.devices()) {
-      rules.add(new UnitProperty.DeviceRule(device.source().toString(), device.permissions()));
+      rules.add(new UnitProperty.DeviceRule(rulePath(device), device.permissions()));
     }
     return List.of(UnitProperty.devicePolicy(DevicePolicy.CLOSED), UnitProperty.deviceAllow(rules));
-  }
-
-  static List<UnitProperty> limits(ContainerPlan.Resources resources) {
-    List<UnitProperty> limits = new ArrayList<>();
-    // kubelet limits the pod's slice; systemd's own default would be a limit nobody asked for
-    limits.add(UnitProperty.tasksMax(UnitProperty.INFINITY));
-    if (resources.cpuShares() > 0) {
-      limits.add(UnitProperty.cpuWeight(weight(resources.cpuShares())));
-    }
-    if (resources.cpuQuota() > 0 && resources.cpuPeriod() > 0) {
-      limits.add(
-          UnitProperty.cpuQuotaPerSecUSec(
-              Math.max(1, resources.cpuQuota() * 1_000_000 / resources.cpuPeriod())));
-      limits.add(UnitProperty.cpuQuotaPeriodUSec(resources.cpuPeriod()));
-    }
-    if (resources.memoryLimit() > 0) {
-      limits.add(UnitProperty.memoryMax(resources.memoryLimit()));
-      if (resources.swapLimit() >= resources.memoryLimit()) {
-        limits.add(UnitProperty.memorySwapMax(resources.swapLimit() - resources.memoryLimit()));
-      }
-    }
-    if (!resources.cpus().isEmpty()) {
-      limits.add(UnitProperty.allowedCpus(resources.cpus()));
-    }
-    if (!resources.memoryNodes().isEmpty()) {
-      limits.add(UnitProperty.allowedMemoryNodes(resources.memoryNodes()));
-    }
-    return limits;
-  }
-
-  /**
-   * Shares of cgroup v1 (2 to 262,144) as a weight of v2 (1 to 10,000), on the line that kubelet
-   * itself uses.
-   */
-  private static long weight(long shares) {
-    long clamped = Math.clamp(shares, 2, 262_144);
-    return 1 + (clamped - 2) * 9_999 / 262_142;
   }
 }

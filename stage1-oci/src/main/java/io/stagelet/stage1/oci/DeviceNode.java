@@ -19,13 +19,40 @@ record DeviceNode(
   private static final int TYPE_MASK = 0170000;
   private static final int BLOCK = 0060000;
   private static final int CHARACTER = 0020000;
+  private static final int DEFAULT_MODE = 0666;
 
   /**
-   * Reads the host's node.
+   * The host's node, but for what is said of the container's.
    *
    * @throws StageletException {@code INVALID_ARGUMENT} when it is none
    */
   static DeviceNode of(ContainerPlan.Device device) {
+    if (device.node().isEmpty()) {
+      return onHost(device);
+    }
+    ContainerPlan.Node node = device.node().get();
+    DeviceNode host =
+        node.type().isPresent() && node.major().isPresent() && node.minor().isPresent()
+            ? new DeviceNode(
+                device.destination(),
+                node.type().get(),
+                node.major().get(),
+                node.minor().get(),
+                DEFAULT_MODE,
+                0,
+                0)
+            : onHost(device);
+    return new DeviceNode(
+        device.destination(),
+        node.type().orElse(host.type()),
+        node.major().orElse(host.major()),
+        node.minor().orElse(host.minor()),
+        node.mode().orElse(host.mode()),
+        node.uid().orElse(host.uid()),
+        node.gid().orElse(host.gid()));
+  }
+
+  private static DeviceNode onHost(ContainerPlan.Device device) {
     try {
       Map<String, Object> attributes =
           Files.readAttributes(device.source(), "unix:mode,rdev,uid,gid");

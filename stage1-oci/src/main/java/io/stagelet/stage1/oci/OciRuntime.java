@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -25,48 +26,102 @@ import java.util.stream.Stream;
  * @param binary the program
  * @param root where it keeps its own state, on a tmpfs
  * @param crun whether it is crun, which must be told its cgroup driver
- * @param mapsIds whether it can mount with the ids of a user namespace
+ * @param features what it says it can do
+ * @param arguments what it is always told before the command
+ * @param refusal why it cannot be used; absent when it can
  */
-record OciRuntime(Path binary, Path root, boolean crun, boolean mapsIds) {
+record OciRuntime(
+    Path binary,
+    Path root,
+    boolean crun,
+    OciFeatures features,
+    List<String> arguments,
+    Optional<StageletException> refusal) {
   private static final String NO_CGROUPS = "--cgroup-manager=disabled";
   private static final Pattern ID = Pattern.compile("[0-9a-f]{64}");
   private static final Duration FORGET_DEADLINE = Duration.ofSeconds(30);
 
+  /** What every container needs of a runtime. */
+  private static final List<String> NEEDED = List.of("create", "start", "state", "kill", "delete");
+
+  OciRuntime {
+    arguments = List.copyOf(arguments);
+  }
+
   /**
-   * The runtime at a path.
+   * The runtime at a path, which is asked who it is and what it can do.
    *
+   * @param arguments what it is always told before the command
    * @throws StageletException {@code FAILED_PRECONDITION} when it is not there, or is none
    */
-  static OciRuntime at(Path binary, Path root, ObjectMapper json) {
+  static OciRuntime at(Path binary, Path root, List<String> arguments, ObjectMapper json) {
     if (!Files.isExecutable(binary)) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
           "there is no OCI runtime at %s; install it, or name another as the handler's runtime"
               .formatted(binary));
     }
-    String version = Command.of(binary.toString(), "--version").runChecked().text();
-    return new OciRuntime(binary, root, version.startsWith("crun"), mapsIds(binary, json));
+    Command.Outcome version = Command.of(binary.toString(), "--version").run();
+    if (version.exitCode() != 0) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "%s does not tell its version, as an OCI runtime does (--version): %s"
+              .formatted(binary, version.complaint()));
+    }
+    List<String> missing = missing(binary);
+    if (!missing.isEmpty()) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "%s is no OCI runtime that Stagelet can use: it lacks the command%s %s; name another as the handler's runtime"
+              .formatted(binary, missing.size() == 1 ? "" : "s", String.join(", ", missing)));
+    }
+    return new OciRuntime(
+        binary,
+        root,
+        version.text().startsWith("crun"),
+        OciFeatures.of(binary, json),
+        arguments,
+        Optional.empty());
+  }
+
+  /** One that cannot be used: for what is still known of its containers. */
+  static OciRuntime unusable(Path root, StageletException reason) {
+    return new OciRuntime(
+        Path.of("/"), root, true, OciFeatures.UNKNOWN, List.of(), Optional.of(reason));
+  }
+
+  /** Of the commands that are needed, those that neither its help names nor it has help for. */
+  private static List<String> missing(Path binary) {
+    String help =
+        Command.of(binary.toString(), "--help").run().text()
+            + Command.of(binary.toString(), "help").run().text();
+    return NEEDED.stream()
+        .filter(command -> !Pattern.compile("(?m)^\\W*" + command + "\\b").matcher(help).find())
+        .filter(command -> Command.of(binary.toString(), command, "--help").run().exitCode() != 0)
+        .toList();
   }
 
   /**
-   * What it says of itself ({@code features}, OCI Runtime Specification 1.1); older ones cannot.
+   * Checks that it can be used.
+   *
+   * @throws StageletException why not
    */
-  private static boolean mapsIds(Path binary, ObjectMapper json) {
-    Command.Outcome features = Command.of(binary.toString(), "features").run();
-    if (features.exitCode() != 0) {
-      return false;
-    }
-    try {
-      return json.readTree(features.output())
-          .at("/linux/mountExtensions/idmap/enabled")
-          .asBoolean();
-    } catch (IOException notJson) {
+  void check() {
+    if (refusal.isPresent()) {
+      StageletException reason = refusal.get();
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
-          "%s features does not answer in JSON: %s"
-              .formatted(binary, StageletException.reason(notJson)),
-          notJson);
+          "its OCI runtime cannot be used: " + StageletException.reason(reason),
+          reason);
     }
+  }
+
+  /** The program and what it is always told. */
+  private List<String> program() {
+    check();
+    List<String> program = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));
+    program.addAll(arguments);
+    return program;
   }
 
   /**
@@ -80,7 +135,7 @@ record OciRuntime(Path binary, Path root, boolean crun, boolean mapsIds) {
 
   /** A command of it, which writes its complaints to {@code log}. */
   List<String> command(Path log, String... arguments) {
-    List<String> command = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));
+    List<String> command = program();
     command.addAll(List.of("--log", log.toString(), "--log-format", "json"));
     if (crun) {
       command.add(NO_CGROUPS);
@@ -98,7 +153,7 @@ record OciRuntime(Path binary, Path root, boolean crun, boolean mapsIds) {
   List<String> exec(Path log, Path cgroup, String container, String... options) {
     List<String> arguments = new ArrayList<>(List.of("exec"));
     arguments.addAll(List.of(options));
-    if (!crun) {
+    if (!leavesCgroupsAlone()) {
       arguments.addAll(List.of("--cgroup", cgroup.getFileName().toString()));
     }
     arguments.add(container);
@@ -116,13 +171,16 @@ record OciRuntime(Path binary, Path root, boolean crun, boolean mapsIds) {
 
   /** Whether a process joins the container in the cgroup where the command was started. */
   boolean leavesCgroupsAlone() {
-    return crun;
+    return crun || !features.execsIntoCgroups();
   }
 
-  /** Makes it forget a container, if it knows it; what is left of it is killed. */
+  /**
+   * Makes it forget a container, if it knows it; what is left of it is killed. One that cannot be
+   * used is made to when it can be again: by then nobody knows the container.
+   */
   void forget(String container) {
-    if (Files.exists(root.resolve(container))) {
-      List<String> command = new ArrayList<>(List.of(binary.toString(), "--root", root.toString()));
+    if (refusal.isEmpty() && Files.exists(root.resolve(container))) {
+      List<String> command = program();
       if (crun) {
         command.add(NO_CGROUPS);
       }

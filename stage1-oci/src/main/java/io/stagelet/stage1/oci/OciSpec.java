@@ -13,6 +13,7 @@ import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ExecPlan;
 import io.stagelet.stage0.spi.SandboxPlan;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -43,6 +44,9 @@ final class OciSpec {
         .put("path", container.rootfs().toString())
         .put("readonly", container.security().readOnlyRootfs());
     config.set("mounts", mounts(container));
+    if (!container.hooks().isEmpty()) {
+      config.set("hooks", hooks(container));
+    }
     config.set("linux", linux(container, cgroup));
     return bytes(config);
   }
@@ -118,12 +122,34 @@ final class OciSpec {
           bind.destination(),
           "bind",
           bind.source().toString(),
-          List.of("rbind", propagation, rights));
+          options(propagation, rights, bind.options()));
       if (bind.mapped() && container.sandbox().ids().isPresent()) {
         map((ObjectNode) mounts.get(mounts.size() - 1), container.sandbox().ids().get());
       }
     }
     return mounts;
+  }
+
+  private static List<String> options(String propagation, String rights, List<String> more) {
+    List<String> options = new ArrayList<>(List.of("rbind", propagation, rights));
+    more.stream().filter(option -> !options.contains(option)).forEach(options::add);
+    return options;
+  }
+
+  private ObjectNode hooks(ContainerPlan container) {
+    ObjectNode hooks = nodes.objectNode();
+    for (ContainerPlan.Hook hook : container.hooks()) {
+      ObjectNode node =
+          hooks.withArrayProperty(hook.point()).addObject().put("path", hook.path().toString());
+      if (!hook.arguments().isEmpty()) {
+        node.set("args", strings(hook.arguments()));
+      }
+      if (!hook.environment().isEmpty()) {
+        node.set("env", strings(hook.environment()));
+      }
+      hook.timeout().ifPresent(timeout -> node.put("timeout", Math.max(1, timeout.toSeconds())));
+    }
+    return hooks;
   }
 
   private ObjectNode linux(ContainerPlan container, String cgroup) {

@@ -2,6 +2,7 @@ package io.stagelet.stage1.oci;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.Command;
 import io.stagelet.linux.ConsoleSocket;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -22,17 +23,19 @@ import io.stagelet.stage0.spi.StartFailure;
 import io.stagelet.units.ActiveState;
 import io.stagelet.units.KillWho;
 import io.stagelet.units.ServiceResult;
+import io.stagelet.units.TransientUnit;
 import io.stagelet.units.UnitEvent;
 import io.stagelet.units.UnitException;
 import io.stagelet.units.UnitName;
 import io.stagelet.units.UnitStatus;
-import io.stagelet.units.UnitSummary;
 import io.stagelet.units.Units;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -42,10 +45,13 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntConsumer;
+import java.util.stream.Stream;
 
 /** Pods and containers as units, launched by an OCI runtime. */
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final List<Path> CRIU =
+      List.of(Path.of("/usr/local/sbin/criu"), Path.of("/usr/sbin/criu"), Path.of("/usr/bin/criu"));
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
 
   /**
@@ -66,6 +72,7 @@ final class OciStage1 implements Stage1 {
   private final Path init;
   private final OciSpec spec;
   private final ObjectMapper json;
+  private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
   private final Faults faults;
 
   /** Tells the files and cgroups of this process's execs from those an earlier one left. */
@@ -86,9 +93,14 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public Set<Feature> features() {
-    return runtime.mapsIds()
-        ? Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS, Feature.USER_NAMESPACES)
-        : Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
+    Set<Feature> features = EnumSet.noneOf(Feature.class);
+    if (runtime.features().mountsRecursivelyReadOnly()) {
+      features.add(Feature.RECURSIVE_READ_ONLY_MOUNTS);
+    }
+    if (runtime.features().mapsIds()) {
+      features.add(Feature.USER_NAMESPACES);
+    }
+    return Set.copyOf(features);
   }
 
   @Override
@@ -130,14 +142,22 @@ final class OciStage1 implements Stage1 {
             "shm",
             sharedMemory,
             Set.of(MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES, MountFlag.NO_EXEC),
-            "mode=1777,size=%d%s"
+            "mode=1777,size=%d%s%s"
                 .formatted(
                     sandbox.shmSize(),
+                    sandbox
+                        .selinux()
+                        .map(labels -> ",context=\"%s\"".formatted(labels.files()))
+                        .orElse(""),
                     sandbox
                         .ids()
                         .map(ids -> ",uid=%d,gid=%d".formatted(ids.user(0), ids.group(0)))
                         .orElse("")));
         faults.at(FaultPoint.RUN_SHARED_MEMORY_MOUNTED);
+      }
+      if (sandbox.hasOwnSlice()) {
+        undo.push("stop " + sandbox.slice(), () -> stopUnit(UnitName.of(sandbox.slice())));
+        startSlice(sandbox);
       }
       undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
       units.start(SandboxUnit.of(sandbox, init), JOB_TIMEOUT);
@@ -147,6 +167,17 @@ final class OciStage1 implements Stage1 {
         faults.at(FaultPoint.RUN_PID_NAMESPACE_PINNED);
       }
       undo.keep();
+    }
+  }
+
+  private void startSlice(SandboxPlan sandbox) {
+    UnitName slice = UnitName.of(sandbox.slice());
+    if (units.status(slice).isEmpty()) {
+      units.start(
+          TransientUnit.slice(slice)
+              .description("Slice of pod %s/%s".formatted(sandbox.namespace(), sandbox.name()))
+              .build(),
+          JOB_TIMEOUT);
     }
   }
 
@@ -195,6 +226,9 @@ final class OciStage1 implements Stage1 {
   public void stopSandbox(SandboxPlan sandbox) {
     stopUnit(SandboxUnit.name(sandbox));
     faults.at(FaultPoint.STOP_POD_UNIT_STOPPED);
+    if (sandbox.hasOwnSlice()) {
+      stopUnit(UnitName.of(sandbox.slice()));
+    }
     release(sandbox);
   }
 
@@ -217,9 +251,35 @@ final class OciStage1 implements Stage1 {
   @Override
   public void prepareContainer(ContainerPlan container) {
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
+    runtime.check();
+    checkMounts(container);
+    // refused here rather than by its start, which kubelet repeats
+    var _ = Limits.of(container.resources());
     container.pids().unit().ifPresent(unit -> pinPids(UnitName.of(unit), container));
     write(container.directory().resolve("config.json"), spec.config(container, cgroup));
     directory(runtime.root());
+  }
+
+  /**
+   * An option that the runtime does not know would be handed to the filesystem, which ignores it.
+   */
+  private void checkMounts(ContainerPlan container) {
+    for (ContainerPlan.Mount mount : container.mounts()) {
+      if (mount.recursiveReadOnly() && !runtime.features().mountsRecursivelyReadOnly()) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "RROUnsupported: the mount %s of container %s is recursive_read_only, which %s cannot do"
+                .formatted(mount.destination(), container.name(), runtime.binary()));
+      }
+      for (String option : mount.options()) {
+        if (!runtime.features().mayKnow(option)) {
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT,
+              "mount_options: '%s' of the mount %s of container %s is not known to %s"
+                  .formatted(option, mount.destination(), container.name(), runtime.binary()));
+        }
+      }
+    }
   }
 
   /** The target may end before this container starts: its namespace must not, or be another's. */
@@ -238,9 +298,19 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public void update(ContainerPlan container) {
+    Limits limits = Limits.of(container.resources());
     if (state(container) instanceof ContainerState.Running) {
-      units.setProperties(
-          ContainerUnit.name(container), ContainerUnit.limits(container.resources()));
+      units.setProperties(ContainerUnit.name(container), limits.properties());
+      delegated.write(cgroup(container), limits);
+    }
+  }
+
+  @Override
+  public void update(SandboxPlan sandbox, ContainerPlan.Resources resources) {
+    Limits limits = Limits.of(resources);
+    if (sandbox.hasOwnSlice()) {
+      units.setProperties(UnitName.of(sandbox.slice()), limits.properties());
+      delegated.write(CGROUPS.resolve(UnitName.of(sandbox.slice()).sliceGroup()), limits);
     }
   }
 
@@ -305,8 +375,16 @@ final class OciStage1 implements Stage1 {
 
   private void launch(ContainerPlan container) {
     try {
-      units.start(ContainerUnit.of(container, runtime, cgroup(container)), JOB_TIMEOUT);
+      Limits limits = Limits.of(container.resources());
+      List<String> writes = delegated.lines(cgroup(container), limits);
+      if (!writes.isEmpty()) {
+        write(
+            ContainerUnit.cgroupWrites(container),
+            (String.join("\n", writes) + "\n").getBytes(StandardCharsets.UTF_8));
+      }
+      units.start(ContainerUnit.of(container, runtime, limits, !writes.isEmpty(), cgroup(container)), JOB_TIMEOUT);
     } catch (UnitException failure) {
+      refusedByTheKernel(container, failure);
       String complaints = OciRuntime.complaints(ContainerUnit.log(container), json);
       if (complaints.isEmpty()
           && failure.status().map(status -> status.main().ended()).orElse(false)) {
@@ -321,6 +399,24 @@ final class OciStage1 implements Stage1 {
                   complaints.isEmpty()
                       ? StageletException.reason(failure)
                       : "%s says: %s".formatted(runtime.binary().getFileName(), complaints)),
+          failure);
+    }
+  }
+
+  /** What was to be written to the container's cgroup, and was not taken. */
+  private void refusedByTheKernel(ContainerPlan container, UnitException failure) {
+    Path complaints = ContainerUnit.cgroupComplaints(container);
+    String words;
+    try {
+      words = Files.exists(complaints) ? Files.readString(complaints).strip() : "";
+    } catch (IOException unreadable) {
+      words = StageletException.reason(unreadable);
+    }
+    if (!words.isEmpty()) {
+      removeContainer(container);
+      throw new StartFailure(
+          "container %s cannot be started: a limit could not be written to its control group: %s"
+              .formatted(container.name(), words),
           failure);
     }
   }
@@ -401,7 +497,43 @@ final class OciStage1 implements Stage1 {
   }
 
   @Override
+  public void checkpoint(ContainerPlan container, Path images, Duration limit) {
+    runtime.check();
+    if (CRIU.stream().noneMatch(Files::isExecutable)) {
+      throw new StageletException(
+          ErrorCode.UNIMPLEMENTED,
+          "container %s cannot be checkpointed: criu, which does that for OCI runtimes, is not installed on this node (there is none of %s)"
+              .formatted(container.name(), CRIU));
+    }
+    Path log = container.directory().resolve("checkpoint.log");
+    Command.Outcome outcome =
+        Command.of(
+                runtime.command(
+                    log,
+                    "checkpoint",
+                    "--leave-running",
+                    "--image-path",
+                    images.toString(),
+                    "--work-path",
+                    images.toString(),
+                    container.id().value()))
+            .withDeadline(limit)
+            .run();
+    if (outcome.exitCode() != 0) {
+      String complaints = OciRuntime.complaints(log, json);
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "container %s cannot be checkpointed: %s says: %s"
+              .formatted(
+                  container.name(),
+                  runtime.binary().getFileName(),
+                  complaints.isEmpty() ? outcome.complaint() : complaints));
+    }
+  }
+
+  @Override
   public Exec exec(ContainerPlan container, ExecPlan process) {
+    runtime.check();
     String name = "exec-" + nextExec.getAndIncrement();
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
     return OciExec.open(
@@ -439,20 +571,26 @@ final class OciStage1 implements Stage1 {
     units.resetFailed(unit);
   }
 
+  /** Containers first: a pod's unit takes its containers along, but asks them politely. */
+  @Override
+  public List<String> unknown(Set<String> knownUnits) {
+    return Stream.of("ctr-*-????????????.service", "pod-*-????????????.service")
+        .flatMap(pattern -> units.list(List.of(pattern)).stream())
+        .map(unit -> unit.name().value())
+        .filter(unit -> !knownUnits.contains(unit))
+        .toList();
+  }
+
   @Override
   public void sweep(Set<String> knownUnits) {
-    // containers first: a pod's unit takes its containers along, but asks them politely
-    for (String pattern : List.of("ctr-*-????????????.service", "pod-*-????????????.service")) {
-      units.list(List.of(pattern)).stream()
-          .map(UnitSummary::name)
-          .filter(unit -> !knownUnits.contains(unit.value()))
-          .forEach(unit -> {
-            if (units.status(unit).filter(status -> status.mainPid() > 0).isPresent()) {
-              units.kill(unit, KillWho.ALL, SIGKILL);
-            }
-            stopUnit(unit);
-          });
-    }
+    unknown(knownUnits).stream()
+        .map(UnitName::of)
+        .forEach(unit -> {
+          if (units.status(unit).filter(status -> status.mainPid() > 0).isPresent()) {
+            units.kill(unit, KillWho.ALL, SIGKILL);
+          }
+          stopUnit(unit);
+        });
     runtime.known().stream()
         .filter(id ->
             knownUnits.stream().noneMatch(unit -> unit.contains(id.substring(0, ID_IN_UNIT_NAME))))

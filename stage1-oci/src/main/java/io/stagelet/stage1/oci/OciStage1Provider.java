@@ -10,20 +10,24 @@ import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.Units;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
 /**
  * Makes the stage1 {@code oci}. Its options are {@code runtime}, the OCI runtime's path or name
- * (without it the handler's name), and {@code init}, the program that is the first process of pods
- * whose containers share their PID namespace (without it {@code catatonit}; it is run with {@code
- * -P}: to do nothing but reap).
+ * (without it the handler's name), {@code arguments}, what the runtime is always told before the
+ * command (words, with spaces between them), and {@code init}, the program that is the first
+ * process of pods whose containers share their PID namespace (without it {@code catatonit}; it is
+ * run with {@code -P}: to do nothing but reap).
  */
 public final class OciStage1Provider implements Stage1Provider {
   private static final String RUNTIME = "runtime";
   private static final String INIT = "init";
+  private static final String ARGUMENTS = "arguments";
   private static final List<Path> PLACES =
       List.of(
           Path.of("/usr/local/sbin"),
@@ -40,7 +44,7 @@ public final class OciStage1Provider implements Stage1Provider {
   public Stage1 open(
       String handler, Map<String, String> options, Stage1Host host, Path runDirectory) {
     Set<String> unknown = new TreeSet<>(options.keySet());
-    unknown.removeAll(Set.of(RUNTIME, INIT));
+    unknown.removeAll(Set.of(RUNTIME, INIT, ARGUMENTS));
     if (!unknown.isEmpty()) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
@@ -50,10 +54,28 @@ public final class OciStage1Provider implements Stage1Provider {
     ObjectMapper json = new ObjectMapper();
     return new OciStage1(
         host.shared(Units.class),
-        OciRuntime.at(binary, runDirectory, json),
+        OciRuntime.at(binary, runDirectory, arguments(options), json),
         binary(options.getOrDefault(INIT, "catatonit")),
         json,
         host.shared(Faults.class));
+  }
+
+  @Override
+  public Optional<Stage1> observer(
+      String handler, Stage1Host host, Path runDirectory, StageletException reason) {
+    return Optional.of(
+        new OciStage1(
+            host.shared(Units.class),
+            OciRuntime.unusable(runDirectory, reason),
+            Path.of("/"),
+            new ObjectMapper(),
+            host.shared(Faults.class)));
+  }
+
+  private static List<String> arguments(Map<String, String> options) {
+    return Arrays.stream(options.getOrDefault(ARGUMENTS, "").split(" "))
+        .filter(word -> !word.isEmpty())
+        .toList();
   }
 
   /**
