@@ -83,7 +83,9 @@ final class CheckCommand implements Callable<Integer> {
     try (Units units = Units.connect();
         Handlers handlers =
             new Handlers(
-                configuration, ServiceLoader.load(Stage1Provider.class), CriServer.host(units, Faults.none()))) {
+                configuration,
+                ServiceLoader.load(Stage1Provider.class),
+                CriServer.host(units, Faults.none()))) {
       Cni cni = CriServer.cni(configuration, Clock.systemUTC(), Faults.none());
       Records records =
           new Records(configuration.root(), configuration.runDirectory().resolve("records"));

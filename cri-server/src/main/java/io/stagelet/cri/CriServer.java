@@ -119,7 +119,8 @@ final class CriServer implements AutoCloseable {
     Handlers handlers =
         part(
             "the handlers",
-            new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units, faults)));
+            new Handlers(
+                configuration, ServiceLoader.load(Stage1Provider.class), host(units, faults)));
     Records records =
         new Records(configuration.root(), configuration.runDirectory().resolve("records"));
     Pods pods = new Pods();

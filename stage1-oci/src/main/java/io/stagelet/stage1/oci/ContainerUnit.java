@@ -136,7 +136,11 @@ final class ContainerUnit {
    * @param cgroup the container's
    */
   static TransientUnit of(
-      ContainerPlan container, OciRuntime runtime, Limits limits, boolean writesToCgroup, Path cgroup) {
+      ContainerPlan container,
+      OciRuntime runtime,
+      Limits limits,
+      boolean writesToCgroup,
+      Path cgroup) {
     SandboxPlan sandbox = container.sandbox();
     UnitName pod = SandboxUnit.name(sandbox);
     String id = container.id().value();

@@ -382,7 +382,9 @@ final class OciStage1 implements Stage1 {
             ContainerUnit.cgroupWrites(container),
             (String.join("\n", writes) + "\n").getBytes(StandardCharsets.UTF_8));
       }
-      units.start(ContainerUnit.of(container, runtime, limits, !writes.isEmpty(), cgroup(container)), JOB_TIMEOUT);
+      units.start(
+          ContainerUnit.of(container, runtime, limits, !writes.isEmpty(), cgroup(container)),
+          JOB_TIMEOUT);
     } catch (UnitException failure) {
       refusedByTheKernel(container, failure);
       String complaints = OciRuntime.complaints(ContainerUnit.log(container), json);
