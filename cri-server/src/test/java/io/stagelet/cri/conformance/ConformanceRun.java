@@ -1,6 +1,7 @@
 package io.stagelet.cri.conformance;
 
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.ClassNameFilter;
@@ -31,10 +32,10 @@ final class ConformanceRun {
     SummaryGeneratingListener summary = new SummaryGeneratingListener();
     LauncherFactory.create().execute(request(arguments), summary, new Told());
     TestExecutionSummary result = summary.getSummary();
-    try (PrintWriter out = new PrintWriter(System.out)) {
-      result.printFailuresTo(out, 100);
-      result.printTo(out);
-    }
+    PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+    result.printFailuresTo(out, 100);
+    result.printTo(out);
+    out.flush();
     System.exit(result.getTotalFailureCount() == 0 && result.getTestsFoundCount() > 0 ? 0 : 1);
   }
 
