@@ -15,7 +15,7 @@ case ${1:-} in
     if [ -e /etc/stagelet/stagelet.toml ]; then keep=--exclude=./etc/stagelet/stagelet.toml; else keep=--exclude=./nothing; fi
     old=$(cat "$list" 2> /dev/null || true)
     # shellcheck disable=SC2086
-    tar --create --directory "$here/root" $keep . | tar --extract --directory / --preserve-permissions --no-overwrite-dir --unlink-first
+    tar --create --directory "$here/root" $keep . | tar --extract --directory / --preserve-permissions --no-overwrite-dir
     (cd "$here/root" && find . ! -type d ! -path './etc/*' | sed 's|^\.||' | sort) > "$list"
     # what the version before had and this one has not
     for file in $old; do grep -qxF "$file" "$list" || rm -f "$file"; done
@@ -32,6 +32,7 @@ case ${1:-} in
     if [ -d /run/systemd/system ]; then
       /usr/bin/stagelet remove-all-pods --yes || true
       systemctl disable --now --quiet stagelet.socket stagelet.service || true
+      systemctl stop stagelet.slice 2> /dev/null || true
       systemctl clean --what=fdstore stagelet.service 2> /dev/null || true
     fi
     xargs -d '\n' rm -f < "$list"

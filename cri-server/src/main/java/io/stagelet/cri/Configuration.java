@@ -5,6 +5,7 @@ import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.LogLevels;
 import io.stagelet.journal.OutputPolicy;
 import io.stagelet.stage0.RegistrySettings;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -26,6 +27,7 @@ import java.util.Optional;
  * @param pulls how many transfers of one image go on at a time
  * @param output what the journal is told with the output of containers, and which journal
  * @param log how much stagelet itself says
+ * @param metricsAddress where Prometheus is told; absent for nowhere but the control socket
  */
 record Configuration(
     Path socket,
@@ -40,7 +42,8 @@ record Configuration(
     Pulls pulls,
     Output output,
     LogLevels log,
-    StreamingSettings streaming) {
+    StreamingSettings streaming,
+    Optional<InetSocketAddress> metricsAddress) {
   Configuration {
     cniBinaryDirectories = List.copyOf(cniBinaryDirectories);
     handlers = Map.copyOf(handlers);
@@ -116,7 +119,8 @@ record Configuration(
         pulls,
         new Output(next.output.labels, output.journalNamespace),
         next.log,
-        streaming);
+        streaming,
+        metricsAddress);
   }
 
   /** What holds without a configuration file. */
@@ -136,6 +140,7 @@ record Configuration(
         Pulls.defaults(),
         new Output(List.of(), Optional.empty()),
         LogLevels.defaults(),
-        StreamingSettings.defaults());
+        StreamingSettings.defaults(),
+        Optional.empty());
   }
 }

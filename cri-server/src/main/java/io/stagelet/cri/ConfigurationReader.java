@@ -9,6 +9,8 @@ import io.stagelet.journal.LogLevels;
 import io.stagelet.journal.OutputPolicy;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -30,6 +32,8 @@ import org.slf4j.event.Level;
  * what values must be together. All mistakes are reported at once, each with its file and line.
  */
 final class ConfigurationReader {
+  private static final int LAST_PORT = 65_535;
+
   private final ConfigurationFiles files;
   private final List<Mistake> mistakes;
 
@@ -103,7 +107,39 @@ final class ConfigurationReader {
         pulls(root.path("images"), defaults.pulls()),
         output(root.path("output")),
         log(root.path("log"), defaults.log()),
-        streaming(root.path("streaming"), defaults.streaming()));
+        streaming(root.path("streaming"), defaults.streaming()),
+        metrics(root.path("metrics").path("address").asText("")));
+  }
+
+  /** Names are not looked up: where it listens must not depend on a name server. */
+  private Optional<InetSocketAddress> metrics(String address) {
+    if (address.isEmpty()) {
+      return Optional.empty();
+    }
+    int colon = address.lastIndexOf(':');
+    String host = address.substring(0, Math.max(0, colon)).replaceAll("^\\[|]$", "");
+    String port = address.substring(colon + 1);
+    boolean right =
+        (host.matches("[0-9.]+") || host.contains(":"))
+            && port.matches("[0-9]{1,5}")
+            && Integer.parseInt(port) <= LAST_PORT;
+    if (!right) {
+      wrong(List.of("metrics", "address"), "must be ADDRESS:PORT, such as 127.0.0.1:9441");
+      return Optional.empty();
+    }
+    try {
+      InetAddress named = InetAddress.ofLiteral(host);
+      if (!named.isLoopbackAddress()) {
+        wrong(
+            List.of("metrics", "address"),
+            "must be a loopback address, since anybody who reaches it may read; put a proxy that"
+                + " asks who it is before it");
+      }
+      return Optional.of(new InetSocketAddress(named, Integer.parseInt(port)));
+    } catch (IllegalArgumentException wrong) {
+      wrong(List.of("metrics", "address"), StageletException.reason(wrong));
+      return Optional.empty();
+    }
   }
 
   private static Configuration.Pulls pulls(JsonNode images, Configuration.Pulls defaults) {

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.ContainerOutput;
 import io.stagelet.journal.Relay;
@@ -72,6 +73,7 @@ final class ContainerLifecycle {
   private final Ids ids;
   private final Clock clock;
   private final LifeEvents events;
+  private final Measures measures;
   private final Faults faults;
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
@@ -89,6 +91,7 @@ final class ContainerLifecycle {
       Ids ids,
       Clock clock,
       LifeEvents events,
+      Measures measures,
       Faults faults) {
     this.configuration = configuration;
     this.pods = pods;
@@ -103,6 +106,7 @@ final class ContainerLifecycle {
     this.ids = ids;
     this.clock = clock;
     this.events = events;
+    this.measures = measures;
     this.faults = faults;
   }
 
@@ -153,13 +157,18 @@ final class ContainerLifecycle {
       Optional<SelinuxLabels> labels =
           selinux.ofContainer(
               sandbox.plan(), request.security().selinux(), request.security().privileged());
-      rootFilesystems.mount(
-          image,
-          places.rootfs(),
-          state.resolve("upper"),
-          state.resolve("work"),
-          sandbox.plan().ids(),
-          labels.map(SelinuxLabels::files));
+      measures.stage(
+          "CreateContainer",
+          "root filesystem",
+          request.name(),
+          () ->
+              rootFilesystems.mount(
+                  image,
+                  places.rootfs(),
+                  state.resolve("upper"),
+                  state.resolve("work"),
+                  sandbox.plan().ids(),
+                  labels.map(SelinuxLabels::files)));
       faults.at(FaultPoint.CREATE_ROOT_MOUNTED);
       ContainerRecord record =
           planner.record(
@@ -173,7 +182,11 @@ final class ContainerLifecycle {
               labels,
               clock.instant());
       undo.push("forget " + id.shortened(), () -> sandbox.stage1().removeContainer(record.plan()));
-      sandbox.stage1().prepareContainer(record.plan());
+      measures.stage(
+          "CreateContainer",
+          "bundle",
+          request.name(),
+          () -> sandbox.stage1().prepareContainer(record.plan()));
       faults.at(FaultPoint.CREATE_PREPARED);
       records.store(record);
       faults.at(FaultPoint.CREATE_RECORDED);
@@ -296,7 +309,11 @@ final class ContainerLifecycle {
       faults.at(FaultPoint.START_INPUT_OPEN);
       // on disk only once it runs: after a crash in between, systemd says whether it was started
       container.become(container.record().with(new ContainerRecord.Running(clock.instant())));
-      container.stage1().startContainer(plan, master -> openTerminal(container, master));
+      measures.stage(
+          "StartContainer",
+          "unit",
+          plan.name(),
+          () -> container.stage1().startContainer(plan, master -> openTerminal(container, master)));
       faults.at(FaultPoint.START_UNIT_RUNS);
       storeOrStop(container);
       faults.at(FaultPoint.START_RECORDED);
@@ -538,7 +555,8 @@ final class ContainerLifecycle {
       StoryEvent.OUTPUT_HELD_OPEN
           .on(LOG)
           .log(
-              "container {} has ended, but a process outside its cgroup holds its output open; what that says from now on is lost",
+              "container {} has ended, but a process outside its cgroup holds its output open; what"
+                  + " that says from now on is lost",
               container.id().shortened());
     }
     faults.at(FaultPoint.END_OUTPUT_FINISHED);

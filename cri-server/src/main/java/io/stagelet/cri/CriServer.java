@@ -1,5 +1,7 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.control.ControlServer;
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.DescriptorKeeper;
@@ -77,6 +79,8 @@ final class CriServer implements AutoCloseable {
   private Listener start(LiveConfiguration live, String version, Map<String, String> environment) {
     Configuration configuration = live.now();
     Clock clock = Clock.systemUTC();
+    Measures measures = new Measures();
+    RegistryOutcomes registries = new RegistryOutcomes(clock);
     Faults faults = Faults.of(environment);
     Map<String, Integer> descriptors =
         SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
@@ -154,6 +158,7 @@ final class CriServer implements AutoCloseable {
             ids,
             clock,
             events,
+            measures,
             faults);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
@@ -170,6 +175,7 @@ final class CriServer implements AutoCloseable {
             clock,
             images.rootFilesystems().mapsIds(),
             events,
+            measures,
             faults);
     Recovery recovery =
         new Recovery(
@@ -181,7 +187,8 @@ final class CriServer implements AutoCloseable {
             relay,
             inputs,
             new Inspection(configuration, handlers, records, cni),
-            cni);
+            cni,
+            measures);
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -189,7 +196,7 @@ final class CriServer implements AutoCloseable {
         new Listener(
             configuration.socket(),
             inheritedSocket(descriptors),
-            new CallStory(pods),
+            List.of(new CallStory(pods), new CallTimes(measures.calls())),
             List.of(
                 new RuntimeRpc(
                     version,
@@ -204,10 +211,31 @@ final class CriServer implements AutoCloseable {
                     podRanges,
                     statistics,
                     events),
-                new ImageRpc(images, store, clock)));
+                new ImageRpc(images, store, clock, registries, measures)));
     part("the listener", listening);
     // before the listener, which waits for the calls that are under way
     part("the events", events);
+    ControlPages pages =
+        new ControlPages(
+            version,
+            new Health(units, handlers, cni, registries, relay, configuration.root()),
+            handlers,
+            pods,
+            records,
+            sandboxes,
+            statistics,
+            images,
+            relay,
+            units,
+            measures,
+            configuration.root(),
+            clock);
+    part(
+        "the control socket",
+        ControlServer.on(configuration.runDirectory().resolve("control.sock"), pages::local));
+    configuration
+        .metricsAddress()
+        .ifPresent(address -> part("the metrics", ControlServer.on(address, pages::remote)));
     live.onReload(next -> {
       JournalLoggers.use(next.log());
       cni.use(next.cniConfigurationDirectory(), next.cniBinaryDirectories());

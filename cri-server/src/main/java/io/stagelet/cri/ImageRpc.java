@@ -2,6 +2,7 @@ package io.stagelet.cri;
 
 import io.grpc.Context;
 import io.grpc.stub.StreamObserver;
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.v1.AuthConfig;
 import io.stagelet.cri.v1.FilesystemIdentifier;
 import io.stagelet.cri.v1.FilesystemUsage;
@@ -43,8 +44,17 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
   private final ImageService images;
   private final Path store;
   private final Clock clock;
+  private final RegistryOutcomes registries;
+  private final Measures measures;
 
-  ImageRpc(ImageService images, Path store, Clock clock) {
+  ImageRpc(
+      ImageService images,
+      Path store,
+      Clock clock,
+      RegistryOutcomes registries,
+      Measures measures) {
+    this.registries = registries;
+    this.measures = measures;
     this.images = images;
     this.store = store;
     this.clock = clock;
@@ -56,14 +66,26 @@ final class ImageRpc extends ImageServiceGrpc.ImageServiceImplBase {
         "PullImage",
         observer,
         () -> {
+          String name = named(request.getImage());
           Image image =
-              whileWanted(() ->
-                  images.pull(
-                      named(request.getImage()),
-                      credentials(request.getAuth(), request.getImage().getImage()),
-                      PullListener.NONE));
+              measures.stage(
+                  "PullImage",
+                  "pull",
+                  name,
+                  () -> whileWanted(() -> pull(name, credentials(request.getAuth(), name))));
           return PullImageResponse.newBuilder().setImageRef(image.id().toString()).build();
         });
+  }
+
+  private Image pull(String name, Credentials credentials) {
+    try {
+      Image image = images.pull(name, credentials, PullListener.NONE);
+      registries.done(name);
+      return image;
+    } catch (StageletException failure) {
+      registries.failed(name, failure);
+      throw failure;
+    }
   }
 
   /** Runs a call that may take long, and interrupts it when the client goes away. */

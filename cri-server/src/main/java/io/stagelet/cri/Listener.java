@@ -38,13 +38,13 @@ final class Listener implements AutoCloseable {
    * Listens; a socket that an earlier server left is replaced.
    *
    * @param inherited the descriptor of a socket that systemd listens on for this service
-   * @param watcher hears of each call
+   * @param watchers hear of each call, the last one first
    * @throws StageletException when it cannot
    */
   Listener(
       Path socket,
       OptionalInt inherited,
-      ServerInterceptor watcher,
+      List<ServerInterceptor> watchers,
       List<BindableService> services) {
     this.socket = socket;
     this.inherited = inherited.isPresent();
@@ -56,8 +56,8 @@ final class Listener implements AutoCloseable {
             // gRPC sets it for TCP, and Netty warns that a unix socket has no such option
             .withChildOption(ChannelOption.SO_KEEPALIVE, null)
             .maxInboundMessageSize(MOST_BYTES)
-            .intercept(watcher)
             .executor(Executors.newVirtualThreadPerTaskExecutor());
+    watchers.forEach(builder::intercept);
     services.forEach(builder::addService);
     try {
       Files.createDirectories(socket.toAbsolutePath().getParent());

@@ -2,12 +2,21 @@ package io.stagelet.cri;
 
 import io.stagelet.cri.command.ConfigCommand;
 import io.stagelet.cri.command.LogsCommand;
+import io.stagelet.cri.command.NodeCommands;
+import io.stagelet.cri.command.StatusCommand;
 import io.stagelet.cri.command.StoryCommand;
+import io.stagelet.cri.command.SupportCommand;
+import io.stagelet.cri.command.VersionCommand;
 import io.stagelet.journal.JournalNamespace;
+import io.stagelet.journal.SecretFilter;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.command.DocumentCommands;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 
 /** The command {@code stagelet}. */
@@ -16,7 +25,9 @@ import picocli.CommandLine;
     description = "A Kubernetes container runtime whose pods and containers are systemd units.",
     mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
-    subcommands = Main.Serve.class)
+    synopsisSubcommandLabel = "COMMAND",
+    footerHeading = "%nExit code: ",
+    footer = "0; 1 when it failed or something is wrong; 2 when it was called wrongly.")
 public final class Main {
   private static final int FAILED = 1;
 
@@ -41,12 +52,7 @@ public final class Main {
   }
 
   private static int run(String[] arguments) {
-    CommandLine command =
-        new CommandLine(new Main())
-            .addSubcommand(new LogsCommand(Main::journalNamespace))
-            .addSubcommand(new StoryCommand(Main::journalNamespace))
-            .addSubcommand(new CheckCommand(Serving.CONFIGURATION, System.out))
-            .addSubcommand(ConfigCommand.line(ConfigurationReader::mistakes));
+    CommandLine command = line(arguments.length == 0 ? "" : arguments[0]);
     command.setExecutionExceptionHandler((failure, line, _) -> {
       line.getErr().println("stagelet: " + StageletException.reason(failure));
       if (!(failure instanceof StageletException)) {
@@ -57,13 +63,47 @@ public final class Main {
     return command.execute(arguments);
   }
 
+  /**
+   * The command with its subcommands; with one alone when that is asked for, since picocli reads
+   * all about each by reflection, which takes longer than most of them.
+   */
+  static CommandLine line(String asked) {
+    Map<String, Supplier<Object>> subcommands = new LinkedHashMap<>();
+    Supplier<Path> runDirectory = () -> configured().runDirectory();
+    subcommands.put("serve", Serve::new);
+    subcommands.put("status", () -> new StatusCommand(runDirectory, () -> configured().socket()));
+    NodeCommands.addTo(subcommands, runDirectory);
+    subcommands.put("logs", () -> new LogsCommand(Main::journalNamespace));
+    subcommands.put("story", () -> new StoryCommand(Main::journalNamespace));
+    subcommands.put("check", () -> new CheckCommand(Serving.CONFIGURATION, System.out));
+    subcommands.put("config", () -> ConfigCommand.line(ConfigurationReader::mistakes));
+    subcommands.put("support", () -> new SupportCommand(runDirectory, SecretFilter::clean));
+    subcommands.put("version", () -> new VersionCommand(ProductVersion.text()));
+    subcommands.put("completion", DocumentCommands.Completion::new);
+    subcommands.put("man", DocumentCommands.Man::new);
+    boolean alone =
+        subcommands.containsKey(asked) && !asked.equals("completion") && !asked.equals("man");
+    CommandLine command = new CommandLine(new Main());
+    subcommands.forEach((name, subcommand) -> {
+      if (!alone || name.equals(asked)) {
+        command.addSubcommand(name, subcommand.get());
+      }
+    });
+    return command;
+  }
+
+  /** What is configured, or the defaults where that cannot be read. */
+  private static Configuration configured() {
+    try {
+      return ConfigurationReader.read(Serving.CONFIGURATION);
+    } catch (StageletException unreadable) {
+      return Configuration.defaults();
+    }
+  }
+
   /** Whoever may read the journal need not be able to read the configuration. */
   private static Optional<JournalNamespace> journalNamespace() {
-    try {
-      return ConfigurationReader.read(Serving.CONFIGURATION).output().journalNamespace();
-    } catch (StageletException unreadable) {
-      return Optional.empty();
-    }
+    return configured().output().journalNamespace();
   }
 
   /** Serves the CRI. */

@@ -2,6 +2,7 @@ package io.stagelet.cri;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
@@ -311,5 +312,10 @@ final class Records {
           "could not list %s: %s".formatted(parent, StageletException.reason(failure)),
           failure);
     }
+  }
+
+  /** A record as it is on disk. */
+  JsonNode tree(Record record) {
+    return json.valueToTree(record);
   }
 }

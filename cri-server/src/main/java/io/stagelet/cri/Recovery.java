@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
@@ -43,6 +44,7 @@ final class Recovery {
 
   private final Inspection inspection;
   private final Cni cni;
+  private final Measures measures;
 
   /** Those of which nothing can be told now: nothing of theirs is cleaned away. */
   private final List<SandboxPlan> sandboxesLeftAlone = new ArrayList<>();
@@ -58,7 +60,8 @@ final class Recovery {
       Relay relay,
       ContainerInputs inputs,
       Inspection inspection,
-      Cni cni) {
+      Cni cni,
+      Measures measures) {
     this.handlers = handlers;
     this.pods = pods;
     this.records = records;
@@ -68,6 +71,7 @@ final class Recovery {
     this.inputs = inputs;
     this.inspection = inspection;
     this.cni = cni;
+    this.measures = measures;
   }
 
   /**
@@ -89,6 +93,7 @@ final class Recovery {
     tellOfHandlers();
     Inspection.Known known = known();
     for (Finding finding : inspection.nobodys(known)) {
+      measures.leftoverRemoved();
       StoryEvent event =
           finding.kind() == Finding.Kind.RECORD_SET_ASIDE
               ? StoryEvent.RECORD_DAMAGED
@@ -136,7 +141,7 @@ final class Recovery {
     inBackground(StoryFields.of(sandbox), () -> sandboxes.reconcile(sandbox));
   }
 
-  private static void inBackground(Map<String, String> about, Runnable work) {
+  private void inBackground(Map<String, String> about, Runnable work) {
     Thread.startVirtualThread(() -> Story.about(about, () -> attempt("a change", work)));
   }
 
@@ -257,10 +262,11 @@ final class Recovery {
     }
   }
 
-  private static void attempt(String what, Runnable repair) {
+  private void attempt(String what, Runnable repair) {
     try {
       repair.run();
     } catch (RuntimeException failure) {
+      measures.repairFailed();
       StoryEvent.RECOVERY_FAILED
           .on(LOG)
           .setCause(failure)

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.cri.measure.Measures;
 import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
@@ -38,6 +39,7 @@ final class SandboxLifecycle {
   private final Clock clock;
   private final boolean mapsIds;
   private final LifeEvents events;
+  private final Measures measures;
   private final Faults faults;
   private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
 
@@ -55,6 +57,7 @@ final class SandboxLifecycle {
       Clock clock,
       boolean mapsIds,
       LifeEvents events,
+      Measures measures,
       Faults faults) {
     this.configuration = configuration;
     this.handlers = handlers;
@@ -69,6 +72,7 @@ final class SandboxLifecycle {
     this.clock = clock;
     this.mapsIds = mapsIds;
     this.events = events;
+    this.measures = measures;
     this.faults = faults;
   }
 
@@ -136,11 +140,20 @@ final class SandboxLifecycle {
           "delete " + plan.runDirectory(), () -> DurableFiles.deleteTree(plan.runDirectory()));
       directory(plan.runDirectory());
       faults.at(FaultPoint.RUN_DIRECTORY_MADE);
-      stage1.startSandbox(plan);
+      measures.stage(
+          "RunPodSandbox", "unit", request.key().toString(), () -> stage1.startSandbox(plan));
       undo.push("stop " + sandbox.unit(), () -> stage1.stopSandbox(plan));
       stage1.update(plan, request.resources().total());
       if (network.isPresent()) {
-        record = record.with(Optional.of(cni.attach(target(record), network.get())));
+        Cni.Target target = target(record);
+        record =
+            record.with(
+                Optional.of(
+                    measures.stage(
+                        "RunPodSandbox",
+                        "network",
+                        request.key().toString(),
+                        () -> cni.attach(target, network.get()))));
         faults.at(FaultPoint.RUN_NETWORK_ATTACHED);
       }
       record = record.with(SandboxRecord.Phase.READY);
@@ -250,11 +263,18 @@ final class SandboxLifecycle {
   private void takeDown(Sandbox sandbox) {
     SandboxRecord record = sandbox.record();
     if (record.network().isPresent()) {
-      cni.detach(target(record), record.network().get());
+      Cni.Target target = target(record);
+      CniAttachment attachment = record.network().get();
+      measures.stage(
+          "StopPodSandbox", "network", name(sandbox), () -> cni.detach(target, attachment));
       record = record.with(Optional.empty());
       faults.at(FaultPoint.STOP_POD_NETWORK_DETACHED);
     }
-    sandbox.stage1().stopSandbox(sandbox.plan());
+    measures.stage(
+        "StopPodSandbox",
+        "unit",
+        name(sandbox),
+        () -> sandbox.stage1().stopSandbox(sandbox.plan()));
     faults.at(FaultPoint.STOP_POD_NAMESPACES_RELEASED);
     if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));

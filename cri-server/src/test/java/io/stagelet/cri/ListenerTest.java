@@ -3,10 +3,6 @@ package io.stagelet.cri;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.grpc.Metadata;
-import io.grpc.ServerCall;
-import io.grpc.ServerCallHandler;
-import io.grpc.ServerInterceptor;
 import io.grpc.stub.StreamObserver;
 import io.stagelet.cri.probe.CriProbe;
 import io.stagelet.cri.v1.RuntimeServiceGrpc;
@@ -48,21 +44,12 @@ class ListenerTest {
 
   private static final class Unbuilt extends RuntimeServiceGrpc.RuntimeServiceImplBase {}
 
-  private static final ServerInterceptor NOBODY =
-      new ServerInterceptor() {
-        @Override
-        public <Q, R> ServerCall.Listener<Q> interceptCall(
-            ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
-          return next.startCall(call, headers);
-        }
-      };
-
   private Path socket() {
     return directory.resolve("cri.sock");
   }
 
   private Listener listener(RuntimeServiceGrpc.RuntimeServiceImplBase service) {
-    return new Listener(socket(), OptionalInt.empty(), NOBODY, List.of(service));
+    return new Listener(socket(), OptionalInt.empty(), List.of(), List.of(service));
   }
 
   @Test

@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
  * HTTP header or in a query. Our own messages hold none; what registries, plugins and libraries say
  * may.
  */
-final class SecretFilter {
+public final class SecretFilter {
   private static final String BLOT = "[hidden]";
   private static final Pattern USER_IN_ADDRESS = Pattern.compile("(://)[^/@\\s:]*:[^/@\\s]+@");
   private static final Pattern SCHEME =
@@ -20,7 +20,7 @@ final class SecretFilter {
   private SecretFilter() {}
 
   /** The text without secrets. */
-  static String clean(String text) {
+  public static String clean(String text) {
     String cleaned = text;
     if (cleaned.contains("://")) {
       cleaned = USER_IN_ADDRESS.matcher(cleaned).replaceAll("$1" + BLOT + "@");

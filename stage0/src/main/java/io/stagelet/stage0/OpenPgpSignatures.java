@@ -18,7 +18,6 @@ import org.bouncycastle.openpgp.PGPOnePassSignature;
 import org.bouncycastle.openpgp.PGPOnePassSignatureList;
 import org.bouncycastle.openpgp.PGPPublicKey;
 import org.bouncycastle.openpgp.PGPPublicKeyRing;
-import org.bouncycastle.openpgp.PGPRuntimeOperationException;
 import org.bouncycastle.openpgp.PGPSignature;
 import org.bouncycastle.openpgp.PGPSignatureList;
 import org.bouncycastle.openpgp.PGPUtil;
@@ -77,12 +76,10 @@ final class OpenPgpSignatures {
   byte[] verified(byte[] message) {
     try {
       return text(message);
-    } catch (IOException
-        | PGPException
-        | PGPRuntimeOperationException
-        | IllegalStateException
-        | IllegalArgumentException
-        | IndexOutOfBoundsException broken) {
+    } catch (StageletException refused) {
+      throw refused;
+    } catch (IOException | PGPException | RuntimeException broken) {
+      // the reader says what it cannot read by exceptions of many kinds
       throw new StageletException(
           ErrorCode.PERMISSION_DENIED,
           "it is no OpenPGP message: " + StageletException.reason(broken),

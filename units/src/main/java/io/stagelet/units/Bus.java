@@ -13,6 +13,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import org.freedesktop.dbus.connections.IDisconnectCallback;
 import org.freedesktop.dbus.connections.impl.DBusConnection;
@@ -57,6 +58,7 @@ final class Bus implements AutoCloseable {
   private final Consumer<Bus> onLoss;
   private final DBusConnection connection;
   private final String systemd;
+  private final LongAdder calls;
   private final AtomicBoolean lost = new AtomicBoolean();
   private final Set<Call> inFlight = ConcurrentHashMap.newKeySet();
 
@@ -94,10 +96,12 @@ final class Bus implements AutoCloseable {
   /**
    * Connects.
    *
+   * @param calls counts what is sent
    * @param onLoss called once when the connection is lost or closed, on any thread: never blocks
    * @throws StageletException {@code UNAVAILABLE} when there is no bus, or no systemd on it
    */
-  Bus(Path socket, Consumer<Bus> onLoss) {
+  Bus(Path socket, Consumer<Bus> onLoss, LongAdder calls) {
+    this.calls = calls;
     this.socket = socket;
     this.onLoss = onLoss;
     try {
@@ -238,6 +242,7 @@ final class Bus implements AutoCloseable {
       Object... arguments) {
     Call call = build(destination, path, interfaceName, member, signature, arguments);
     inFlight.add(call);
+    calls.increment();
     var _ = call.reply.whenComplete((reply, failure) -> inFlight.remove(call));
     if (lost.get()) {
       call.reply.completeExceptionally(new IOException(LOST));

@@ -14,6 +14,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -56,6 +57,7 @@ public final class Units implements AutoCloseable {
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
   private static final Logger LOG = LoggerFactory.getLogger(Units.class);
 
+  private final LongAdder calls = new LongAdder();
   private final Path socket;
   private final Set<PendingJob> jobs = ConcurrentHashMap.newKeySet();
   private final UnitEvents events = new UnitEvents(unit -> status(unit).isPresent());
@@ -187,6 +189,11 @@ public final class Units implements AutoCloseable {
               (String) unit[4]));
     }
     return List.copyOf(summaries);
+  }
+
+  /** How many calls have been made over D-Bus. */
+  public long calls() {
+    return calls.sum();
   }
 
   /** The version of systemd. */
@@ -417,7 +424,7 @@ public final class Units implements AutoCloseable {
 
   /** A new connection, with its signals. */
   private Bus open() {
-    Bus opened = new Bus(socket, this::lost);
+    Bus opened = new Bus(socket, this::lost, calls);
     try {
       listenTo(opened);
       manager(opened, "Subscribe", "");

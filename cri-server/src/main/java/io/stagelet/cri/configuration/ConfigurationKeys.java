@@ -32,13 +32,15 @@ public final class ConfigurationKeys {
         ValueType.PATH,
         "\"/run/stagelet/stagelet.sock\"",
         RESTART,
-        "Where the CRI is served: kubelet's --container-runtime-endpoint, with unix:// before it. A socket that systemd hands over (stagelet.socket) comes first.");
+        "Where the CRI is served: kubelet's --container-runtime-endpoint, with unix:// before it. A"
+            + " socket that systemd hands over (stagelet.socket) comes first.");
     key(
         "root",
         ValueType.PATH,
         "\"/var/lib/stagelet\"",
         RESTART,
-        "What must outlive a reboot: images, records, writable layers. A local filesystem that overlayfs can be on (ext4, XFS, btrfs).");
+        "What must outlive a reboot: images, records, writable layers. A local filesystem that"
+            + " overlayfs can be on (ext4, XFS, btrfs).");
     key(
         "run",
         ValueType.PATH,
@@ -58,7 +60,8 @@ public final class ConfigurationKeys {
         ValueType.PATH,
         "\"/etc/cni/net.d\"",
         RELOAD,
-        "Where the network's configuration is. The first file by name is taken, and it is read anew for each pod.");
+        "Where the network's configuration is. The first file by name is taken, and it is read anew"
+            + " for each pod.");
     key(
         "cni.bin-dirs",
         ValueType.PATHS,
@@ -68,7 +71,8 @@ public final class ConfigurationKeys {
 
     table(
         "registries",
-        "Everything else about registries is in /etc/containers/registries.conf, policy.json and auth.json, as Podman reads them, and is read at each pull.");
+        "Everything else about registries is in /etc/containers/registries.conf, policy.json and"
+            + " auth.json, as Podman reads them, and is read at each pull.");
     key(
         "registries.insecure",
         ValueType.TEXTS,
@@ -126,7 +130,9 @@ public final class ConfigurationKeys {
 
     table(
         "handlers.NAME",
-        "A handler: a way to run pods, by the name that a RuntimeClass or the annotation stagelet.io/stage1 picks. Without any such table there are crun and runc; with one, only those that are written down.");
+        "A handler: a way to run pods, by the name that a RuntimeClass or the annotation"
+            + " stagelet.io/stage1 picks. Without any such table there are crun and runc; with one,"
+            + " only those that are written down.");
     key(
         "handlers.NAME.stage1",
         ValueType.TEXT,
@@ -144,13 +150,15 @@ public final class ConfigurationKeys {
         new ValueType.Choice(List.of("block", "drop")),
         "\"block\"",
         RESTART,
-        "What happens while the journal or the disk takes no output: the container waits, or lines are dropped, counted and told.");
+        "What happens while the journal or the disk takes no output: the container waits, or lines"
+            + " are dropped, counted and told.");
     key(
         "handlers.NAME.runtime",
         ValueType.TEXT,
         "",
         RESTART,
-        "Of the stage1 oci: the OCI runtime, a path or a name that is looked up in /usr/local/sbin, /usr/local/bin, /usr/sbin and /usr/bin (without it: the handler's name).");
+        "Of the stage1 oci: the OCI runtime, a path or a name that is looked up in /usr/local/sbin,"
+            + " /usr/local/bin, /usr/sbin and /usr/bin (without it: the handler's name).");
     key(
         "handlers.NAME.arguments",
         ValueType.TEXT,
@@ -168,7 +176,8 @@ public final class ConfigurationKeys {
         ValueType.TEXT,
         "",
         RESTART,
-        "Every other key is the stage1's own. The stage1 oci knows init: the program that is the first process of pods that share their PID namespace (without it: catatonit).");
+        "Every other key is the stage1's own. The stage1 oci knows init: the program that is the"
+            + " first process of pods that share their PID namespace (without it: catatonit).");
 
     table("output", "What containers write.");
     key(
@@ -182,7 +191,17 @@ public final class ConfigurationKeys {
         ValueType.TEXT,
         "",
         RESTART,
-        "A journal of their own for containers (journalctl --namespace=NAME); without it the system's.");
+        "A journal of their own for containers (journalctl --namespace=NAME); without it the"
+            + " system's.");
+
+    table("metrics", "What Prometheus is told; docs/metrics.md has the names.");
+    key(
+        "metrics.address",
+        ValueType.TEXT,
+        "",
+        RESTART,
+        "A loopback address and port, such as 127.0.0.1:9441, on which /metrics and /healthz are"
+            + " served; without it they are on the control socket alone.");
 
     table("log", "What Stagelet says itself, in the journal.");
     key("log.level", LEVEL, "\"info\"", RELOAD, "How much it says.");

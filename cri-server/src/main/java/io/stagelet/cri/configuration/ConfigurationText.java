@@ -128,7 +128,7 @@ public final class ConfigurationText {
                       key.effect().word())));
       text.append('\n');
     }
-    return text.append(".SH SEE ALSO\n.BR stagelet (1)\n").toString();
+    return text.append(".SH SEE ALSO\n.BR stagelet (8)\n").toString();
   }
 
   private static String escaped(String words) {

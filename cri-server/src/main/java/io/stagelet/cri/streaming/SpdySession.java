@@ -35,10 +35,11 @@ import org.slf4j.LoggerFactory;
  *
  * <p>What a client does about windows is found out when the first is used up: a PING is sent, and
  * nothing more of that stream. A client that keeps windows says so before it answers; one that
- * answers first has none, and is sent all its connection takes.
+ * answers first, or sends more than a window itself, has none, and is sent all its connection
+ * takes.
  *
  * <pre>
- *              window used up          PING answered
+ *              window used up          PING answered, or our window overrun
  *   UNKNOWN ──────────────────▶ ASKED ───────────────▶ NONE
  *      └── WINDOW_UPDATE ────────┴──────▶ KEPT ◀──────────┘
  * </pre>
@@ -176,6 +177,9 @@ final class SpdySession extends ConnectionEnd {
     }
     if (count > 0) {
       unconsumed += count;
+      if (unconsumed + unannounced > INITIAL_WINDOW) {
+        overrun();
+      }
       readOrNot();
       stream.receiver().data(frame.content().retain());
     }
@@ -259,6 +263,17 @@ final class SpdySession extends ConnectionEnd {
 
   private void noWindows() {
     if (windows == Windows.ASKED) {
+      windows = Windows.NONE;
+      drainAll();
+    }
+  }
+
+  /**
+   * Who sends more than the window has none. It is not asked then: its answer would come behind all
+   * that it sends, which may not be read before something of ours is.
+   */
+  private void overrun() {
+    if (windows == Windows.UNKNOWN || windows == Windows.ASKED) {
       windows = Windows.NONE;
       drainAll();
     }

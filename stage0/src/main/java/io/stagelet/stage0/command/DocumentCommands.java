@@ -5,21 +5,22 @@ import picocli.AutoComplete;
 import picocli.CommandLine;
 
 /** The commands that tell about the command: from the same source as its help. */
-final class DocumentCommands {
+public final class DocumentCommands {
   private DocumentCommands() {}
 
   /** Prints a completion script. */
   @CommandLine.Command(
       name = "completion",
-      description = "Print a completion script for bash and zsh: source <(stage0 completion)",
+      description =
+          "Print a completion script for bash and zsh: source <(${ROOT-COMMAND-NAME} completion)",
       mixinStandardHelpOptions = true)
-  static final class Completion implements Callable<Integer> {
+  public static final class Completion implements Callable<Integer> {
     @CommandLine.Spec private CommandLine.Model.@org.jspecify.annotations.Nullable CommandSpec spec;
 
     @Override
     public Integer call() {
       CommandLine own = java.util.Objects.requireNonNull(spec).commandLine();
-      own.getOut().println(AutoComplete.bash("stage0", own.getParent()));
+      own.getOut().println(AutoComplete.bash(own.getParent().getCommandName(), own.getParent()));
       return 0;
     }
   }
@@ -27,9 +28,9 @@ final class DocumentCommands {
   /** Prints the manual page. */
   @CommandLine.Command(
       name = "man",
-      description = "Print the manual page: stage0 man | man -l -",
+      description = "Print the manual page: ${ROOT-COMMAND-NAME} man | man -l -",
       mixinStandardHelpOptions = true)
-  static final class Man implements Callable<Integer> {
+  public static final class Man implements Callable<Integer> {
     @CommandLine.Spec private CommandLine.Model.@org.jspecify.annotations.Nullable CommandSpec spec;
 
     @Override

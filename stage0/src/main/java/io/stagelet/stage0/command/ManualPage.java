@@ -30,15 +30,22 @@ final class ManualPage {
         .subcommands()
         .forEach((name, subcommand) -> {
           if (name.equals(subcommand.getCommandSpec().name())) {
-            subcommand(subcommand.getCommandSpec());
+            subcommand(subcommand.getCommandSpec(), "");
           }
         });
     line(".SH EXIT STATUS");
     line(text(command.usageMessage().footer()));
   }
 
-  private void subcommand(CommandSpec command) {
-    StringBuilder synopsis = new StringBuilder(".SS \"" + command.name());
+  private void subcommand(CommandSpec command, String parent) {
+    if (!command.subcommands().isEmpty()) {
+      command
+          .subcommands()
+          .values()
+          .forEach(inner -> subcommand(inner.getCommandSpec(), parent + command.name() + " "));
+      return;
+    }
+    StringBuilder synopsis = new StringBuilder(".SS \"" + parent + command.name());
     for (PositionalParamSpec parameter : command.positionalParameters()) {
       synopsis.append(' ').append(parameter.paramLabel());
     }

@@ -28,6 +28,11 @@ public interface Stage1 extends AutoCloseable {
   /** What this stage1 can do beyond the least; announced to kubelet. */
   Set<Feature> features();
 
+  /** Why no pod can be started with it now, in words; looked at anew each time. */
+  default Optional<String> unusable() {
+    return Optional.empty();
+  }
+
   /** The host's systemd unit in which the sandbox lives; the name stays the same all its life. */
   String unitOf(SandboxPlan sandbox);
 

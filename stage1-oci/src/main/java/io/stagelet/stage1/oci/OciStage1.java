@@ -104,6 +104,13 @@ final class OciStage1 implements Stage1 {
   }
 
   @Override
+  public Optional<String> unusable() {
+    return Files.isExecutable(runtime.binary())
+        ? Optional.empty()
+        : Optional.of("there is no OCI runtime at %s any more".formatted(runtime.binary()));
+  }
+
+  @Override
   public String unitOf(SandboxPlan sandbox) {
     return SandboxUnit.name(sandbox).value();
   }
