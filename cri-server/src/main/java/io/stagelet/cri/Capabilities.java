@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.linux.CapabilityNames;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.util.List;
@@ -10,51 +11,6 @@ import java.util.stream.IntStream;
 
 /** The capabilities a container gets ({@code capabilities(7)}). */
 final class Capabilities {
-  /** In the order of their numbers. */
-  private static final List<String> ALL =
-      List.of(
-          "CHOWN",
-          "DAC_OVERRIDE",
-          "DAC_READ_SEARCH",
-          "FOWNER",
-          "FSETID",
-          "KILL",
-          "SETGID",
-          "SETUID",
-          "SETPCAP",
-          "LINUX_IMMUTABLE",
-          "NET_BIND_SERVICE",
-          "NET_BROADCAST",
-          "NET_ADMIN",
-          "NET_RAW",
-          "IPC_LOCK",
-          "IPC_OWNER",
-          "SYS_MODULE",
-          "SYS_RAWIO",
-          "SYS_CHROOT",
-          "SYS_PTRACE",
-          "SYS_PACCT",
-          "SYS_ADMIN",
-          "SYS_BOOT",
-          "SYS_NICE",
-          "SYS_RESOURCE",
-          "SYS_TIME",
-          "SYS_TTY_CONFIG",
-          "MKNOD",
-          "LEASE",
-          "AUDIT_WRITE",
-          "AUDIT_CONTROL",
-          "SETFCAP",
-          "MAC_OVERRIDE",
-          "MAC_ADMIN",
-          "SYSLOG",
-          "WAKE_ALARM",
-          "BLOCK_SUSPEND",
-          "AUDIT_READ",
-          "PERFMON",
-          "BPF",
-          "CHECKPOINT_RESTORE");
-
   /** What containers have had by default ever since Docker's first ones. */
   private static final List<String> DEFAULT =
       List.of(
@@ -82,9 +38,9 @@ final class Capabilities {
    */
   Capabilities(long bound) {
     this.available =
-        IntStream.range(0, ALL.size())
+        IntStream.range(0, CapabilityNames.ALL.size())
             .filter(number -> (bound >>> number & 1) == 1)
-            .mapToObj(ALL::get)
+            .mapToObj(CapabilityNames.ALL::get)
             .toList();
   }
 
@@ -126,7 +82,7 @@ final class Capabilities {
   private String normalized(String name) {
     String upper = name.toUpperCase(Locale.ROOT);
     String bare = upper.startsWith("CAP_") ? upper.substring(4) : upper;
-    if (!bare.equals("ALL") && !ALL.contains(bare)) {
+    if (!bare.equals("ALL") && !CapabilityNames.ALL.contains(bare)) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
           "'%s' is not a capability; capabilities(7) lists them".formatted(name));

@@ -63,8 +63,11 @@ final class Selinux {
     this.random = random;
   }
 
+  /**
+   * A kernel that has SELinux and was given no policy labels nothing, as libselinux sees it too.
+   */
   private boolean isOn() {
-    return Files.exists(kernel.resolve("enforce"));
+    return Files.exists(kernel.resolve("enforce")) && Files.exists(configuration.resolve("config"));
   }
 
   /** A label in its four parts. */

@@ -63,6 +63,12 @@ class SelinuxTest {
   }
 
   @Test
+  void aKernelThatWasGivenNoPolicyHasNoLabels() throws IOException {
+    Files.delete(configuration.resolve("config"));
+    assertThat(selinux.ofSandbox(SelinuxOptions.NONE, false, Set.of())).isEmpty();
+  }
+
+  @Test
   void eachPodHasALevelOfItsOwn() {
     Set<String> levels = new HashSet<>();
     for (int i = 0; i < 200; i++) {

@@ -60,6 +60,30 @@ public record PseudoTerminal(int master, Path device) {
     }
   }
 
+  /**
+   * A new one of another instance of the terminals' filesystem ({@code devpts}), such as a
+   * machine's, with the modes that the kernel gives it.
+   *
+   * @param ptmx that instance's {@code ptmx}
+   * @return its master, and its device as it is called where that instance is {@code /dev/pts}
+   */
+  public static PseudoTerminal openOf(Path ptmx) {
+    DescriptorCalls calls = new DescriptorCalls();
+    int noControllingTerminal = 0x100;
+    int master =
+        calls.open(
+            ptmx, DescriptorCalls.O_RDWR | DescriptorCalls.O_CLOEXEC | noControllingTerminal, 0);
+    try (CleanupStack undo = new CleanupStack();
+        Arena arena = Arena.ofConfined()) {
+      undo.push("close the terminal", () -> calls.close(master));
+      MemorySegment number = arena.allocate(INT);
+      ioctl(arena, master, TIOCSPTLCK, number, "TIOCSPTLCK");
+      ioctl(arena, master, TIOCGPTN, number, "TIOCGPTN");
+      undo.keep();
+      return new PseudoTerminal(master, Path.of("/dev/pts", String.valueOf(number.get(INT, 0))));
+    }
+  }
+
   /** Sets the size of the terminal that a descriptor is open on, and tells its programs. */
   public static void resize(int fd, int columns, int rows) {
     try (Arena arena = Arena.ofConfined()) {

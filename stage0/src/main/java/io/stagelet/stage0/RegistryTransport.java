@@ -33,8 +33,7 @@ final class RegistryTransport implements AutoCloseable {
   private static final Duration MIRROR_PATIENCE = Duration.ofSeconds(10);
 
   /** What makes a client of its own. */
-  private record ClientKey(
-      String host, String certificates, boolean secure, boolean verified, boolean mirror) {}
+  private record ClientKey(String host, String certificates, boolean verified, boolean mirror) {}
 
   private final RegistrySettings settings;
   private final CertificateDirectories certificates;
@@ -175,22 +174,17 @@ final class RegistryTransport implements AutoCloseable {
     String host = authority.equals("registry-1.docker.io") ? "docker.io" : authority;
     String state = certificates.state(host);
     boolean ordinary = state.isEmpty();
-    boolean secure = uri.getScheme().equalsIgnoreCase("https");
     return clients.computeIfAbsent(
-        new ClientKey(ordinary ? "" : host, state, secure, endpoint.verified(), endpoint.mirror()),
-        key -> {
-          HttpClient.Builder client =
-              HttpClient.newBuilder()
-                  .version(HttpClient.Version.HTTP_1_1)
-                  .followRedirects(HttpClient.Redirect.NEVER)
-                  .connectTimeout(connectTimeout(key.mirror()))
-                  .proxy(proxies.selector());
-          if (key.secure()) {
-            // reading all authorities takes time and memory: not for those who do without
-            client.sslContext(certificates.context(host, key.verified()));
-          }
-          return client.build();
-        });
+        new ClientKey(ordinary ? "" : host, state, endpoint.verified(), endpoint.mirror()),
+        key ->
+            // without a context of ours the JDK would read its own authorities, even for http
+            HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .followRedirects(HttpClient.Redirect.NEVER)
+                .connectTimeout(connectTimeout(key.mirror()))
+                .proxy(proxies.selector())
+                .sslContext(certificates.context(host, key.verified()))
+                .build());
   }
 
   private Duration connectTimeout(boolean mirror) {

@@ -5,6 +5,7 @@ import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -55,9 +56,13 @@ final class Bus implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Bus.class);
 
   private final Path socket;
+  private final boolean direct;
   private final Consumer<Bus> onLoss;
   private final DBusConnection connection;
-  private final String systemd;
+
+  /** Whose signals count; empty when nobody else is at the other end. */
+  private final Optional<String> systemd;
+
   private final LongAdder calls;
   private final AtomicBoolean lost = new AtomicBoolean();
   private final Set<Call> inFlight = ConcurrentHashMap.newKeySet();
@@ -96,18 +101,24 @@ final class Bus implements AutoCloseable {
   /**
    * Connects.
    *
-   * @param calls counts what is sent
+   * @param direct whether the socket is a systemd's own ({@code /run/systemd/private}), with no bus
+   *     in between: nobody is greeted there, and every signal is systemd's
    * @param onLoss called once when the connection is lost or closed, on any thread: never blocks
+   * @param calls counts what is sent
    * @throws StageletException {@code UNAVAILABLE} when there is no bus, or no systemd on it
    */
-  Bus(Path socket, Consumer<Bus> onLoss, LongAdder calls) {
+  Bus(Path socket, boolean direct, Consumer<Bus> onLoss, LongAdder calls) {
     this.calls = calls;
     this.socket = socket;
+    this.direct = direct;
     this.onLoss = onLoss;
     try {
       connection =
           DBusConnectionBuilder.forAddress("unix:path=" + socket)
               .withShared(false)
+              .transportConfig()
+              .withRegisterSelf(!direct)
+              .back()
               .receivingThreadConfig()
               .withSignalThreadCount(1) // keeps their order
               .withErrorHandlerThreadCount(1)
@@ -135,9 +146,15 @@ final class Bus implements AutoCloseable {
     } catch (DBusException failure) {
       throw new StageletException(
           ErrorCode.UNAVAILABLE,
-          "could not connect to the system bus at %s: %s; is dbus.socket active?"
+          (direct
+                  ? "could not connect to the systemd that listens at %s: %s"
+                  : "could not connect to the system bus at %s: %s; is dbus.socket active?")
               .formatted(socket, StageletException.reason(failure)),
           failure);
+    }
+    if (direct) {
+      systemd = Optional.empty();
+      return;
     }
     try {
       // watched before it is asked for, so that no change is missed
@@ -151,7 +168,7 @@ final class Bus implements AutoCloseable {
               .build(),
           (path, arguments) -> lose());
       Object[] owner = call(BUS, BUS_PATH, BUS, "GetNameOwner", "s", SYSTEMD);
-      systemd = (String) owner[0];
+      systemd = Optional.of((String) owner[0]);
     } catch (StageletException failure) {
       close();
       throw new StageletException(
@@ -164,11 +181,12 @@ final class Bus implements AutoCloseable {
 
   /** A rule for a signal of systemd; more may be added to it. */
   DBusMatchRuleBuilder signalOf(String interfaceName, String member) {
-    return DBusMatchRuleBuilder.create()
-        .withType("signal")
-        .withSender(systemd)
-        .withInterface(interfaceName)
-        .withMember(member);
+    DBusMatchRuleBuilder rule =
+        DBusMatchRuleBuilder.create()
+            .withType("signal")
+            .withInterface(interfaceName)
+            .withMember(member);
+    return systemd.map(rule::withSender).orElse(rule);
   }
 
   /** From now on, hands matching signals to {@code handler}, in their order. */
@@ -176,6 +194,12 @@ final class Bus implements AutoCloseable {
     try {
       // closing the connection ends it
       var _ = connection.addGenericSigHandler(rule, signal -> hand(signal, handler));
+    } catch (NullPointerException noBus) {
+      // dbus-java 5.2.2 has the handler, and then looks for the bus to tell it the rule, without
+      // asking whether there is one: a direct connection has none, and none that filters
+      if (!direct) {
+        throw noBus;
+      }
     } catch (DBusException failure) {
       throw new StageletException(
           lost.get() ? ErrorCode.UNAVAILABLE : ErrorCode.INTERNAL,

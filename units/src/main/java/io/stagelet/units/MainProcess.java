@@ -45,6 +45,14 @@ public record MainProcess(
     };
   }
 
+  /** The signal that ended it, or 0 when none did. */
+  public int signal() {
+    return switch (execMainCode) {
+      case KILLED, DUMPED -> execMainStatus;
+      case EXITED, OTHER, NONE -> 0;
+    };
+  }
+
   /** In words, for messages. */
   String describe() {
     String end =

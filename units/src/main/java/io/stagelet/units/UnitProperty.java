@@ -124,6 +124,35 @@ public sealed interface UnitProperty {
     }
   }
 
+  /** What is shown elsewhere too ({@code a(ssbt)}). */
+  record Binds(String name, List<Bind> values) implements UnitProperty {
+    public Binds {
+      values = List.copyOf(values);
+    }
+  }
+
+  /**
+   * A file or directory that the service sees at another place too, with all that is mounted below
+   * it.
+   */
+  record Bind(String source, String destination) {
+    public Bind {
+      withoutZero("a bind", source);
+      withoutZero("a bind", destination);
+    }
+  }
+
+  /**
+   * System calls, each by its name ({@code (bas)}).
+   *
+   * @param allowed whether these alone may be made; else these alone may not
+   */
+  record SystemCalls(String name, boolean allowed, List<String> values) implements UnitProperty {
+    public SystemCalls {
+      values = List.copyOf(values);
+    }
+  }
+
   /** Devices and what may be done with them ({@code a(ss)}). */
   record DeviceRules(String name, List<DeviceRule> values) implements UnitProperty {
     public DeviceRules {
@@ -208,6 +237,14 @@ public sealed interface UnitProperty {
   /** The share of the processors, from 1 to 10000; 100 is the default. */
   static UnitProperty cpuWeight(long weight) {
     return new Number64("CPUWeight", inRange("CPUWeight", weight, 1, 10_000));
+  }
+
+  /**
+   * The same by shares of cgroup v1, from 2 to 262144 (others count as the nearest of these), on
+   * the line that kubelet itself uses.
+   */
+  static UnitProperty cpuShares(long shares) {
+    return cpuWeight(1 + (Math.clamp(shares, 2L, 262_144L) - 2) * 9_999 / 262_142);
   }
 
   /**

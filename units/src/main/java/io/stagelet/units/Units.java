@@ -54,11 +54,13 @@ public final class Units implements AutoCloseable {
   private static final String DONE = "done";
   private static final Duration BUS_PATIENCE = Duration.ofSeconds(10);
   private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
+  private static final Duration PATIENCE_OF_NUDGE = Duration.ofMillis(500);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
   private static final Logger LOG = LoggerFactory.getLogger(Units.class);
 
   private final LongAdder calls = new LongAdder();
   private final Path socket;
+  private final boolean direct;
   private final Set<PendingJob> jobs = ConcurrentHashMap.newKeySet();
   private final UnitEvents events = new UnitEvents(unit -> status(unit).isPresent());
 
@@ -66,8 +68,9 @@ public final class Units implements AutoCloseable {
   private CompletableFuture<Bus> bus;
   private boolean closed;
 
-  private Units(Path socket) {
+  private Units(Path socket, boolean direct) {
     this.socket = socket;
+    this.direct = direct;
     this.bus = new CompletableFuture<>();
   }
 
@@ -79,7 +82,22 @@ public final class Units implements AutoCloseable {
    * @throws StageletException {@code UNAVAILABLE} when there is no bus, or no systemd on it
    */
   public static Units connect(Path socket) {
-    Units units = new Units(socket);
+    return connect(socket, false);
+  }
+
+  /**
+   * Connects to a systemd of its own, without a bus in between: one in a machine, say, where there
+   * is none.
+   *
+   * @param socket where that systemd listens: its {@code /run/systemd/private}
+   * @throws StageletException {@code UNAVAILABLE} when it does not
+   */
+  public static Units connectDirectly(Path socket) {
+    return connect(socket, true);
+  }
+
+  private static Units connect(Path socket, boolean direct) {
+    Units units = new Units(socket, direct);
     units.adopt(units.open());
     return units;
   }
@@ -424,15 +442,37 @@ public final class Units implements AutoCloseable {
 
   /** A new connection, with its signals. */
   private Bus open() {
-    Bus opened = new Bus(socket, this::lost, calls);
+    Bus opened = new Bus(socket, direct, this::lost, calls);
     try {
       listenTo(opened);
-      manager(opened, "Subscribe", "");
+      Bus.Reply subscribed = opened.sendToSystemd(MANAGER_PATH, MANAGER, "Subscribe", "");
+      if (direct) {
+        Thread.ofVirtual().name("first-message").start(() -> nudge(opened));
+      }
+      subscribed.await();
     } catch (StageletException failure) {
       opened.close();
       throw failure;
     }
     return opened;
+  }
+
+  /**
+   * A systemd that is spoken to without a bus sometimes leaves the first message unread until a
+   * second one comes.
+   */
+  private static void nudge(Bus opened) {
+    try {
+      for (Duration pause : List.of(FIRST_PAUSE, FIRST_PAUSE.multipliedBy(5), PATIENCE_OF_NUDGE)) {
+        Thread.sleep(pause);
+        if (!opened.isLost()) {
+          // nobody waits for its answer
+          var _ = opened.sendToSystemd(MANAGER_PATH, "org.freedesktop.DBus.Peer", "Ping", "");
+        }
+      }
+    } catch (InterruptedException nobodyDoes) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private void listenTo(Bus opened) {

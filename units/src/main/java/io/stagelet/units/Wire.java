@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 final class Wire {
   private static final UInt64 INFINITE = new UInt64(0xFFFF_FFFFL, 0xFFFF_FFFFL);
 
+  /** {@code MS_REC} of mount(2). */
+  private static final long RECURSIVE = 0x4000;
+
   private Wire() {}
 
   /** The value of {@code a(sv)}. */
@@ -46,6 +49,17 @@ final class Wire {
       case UnitProperty.Span span -> new Variant<>(unsigned(span.microseconds()), "t");
       case UnitProperty.Commands commands ->
           new Variant<>(commands.values().stream().map(Wire::command).toList(), "a(sasas)");
+      case UnitProperty.Binds binds ->
+          new Variant<>(
+              binds.values().stream()
+                  .map(bind ->
+                      new Object[] {
+                        bind.source(), bind.destination(), false, new UInt64(RECURSIVE)
+                      })
+                  .toList(),
+              "a(ssbt)");
+      case UnitProperty.SystemCalls calls ->
+          new Variant<>(new Object[] {calls.allowed(), calls.values()}, "(bas)");
       case UnitProperty.DeviceRules rules ->
           new Variant<>(
               rules.values().stream()

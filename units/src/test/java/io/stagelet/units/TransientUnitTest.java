@@ -73,7 +73,7 @@ class TransientUnitTest {
   @Test
   void mistakesAreNamed() {
     TransientUnit.ServiceBuilder builder = TransientUnit.service(NAME);
-    assertThatThrownBy(() -> builder.execStart(List.of("true"), false))
+    assertThatThrownBy(() -> builder.execStart(List.of("./true"), false))
         .hasMessageContaining("no absolute path");
     assertThatThrownBy(() -> builder.execStart(List.of(), false))
         .hasMessageContaining("no absolute path");

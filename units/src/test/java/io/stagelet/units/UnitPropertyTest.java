@@ -36,6 +36,19 @@ class UnitPropertyTest {
         .containsExactly(1, 2);
   }
 
+  @ParameterizedTest
+  @CsvSource({"0,1", "2,1", "1024,39", "262144,10000", "9999999,10000"})
+  void sharesAreAWeightOnKubeletsLine(long shares, long weight) {
+    assertThat(UnitProperty.cpuShares(shares)).isEqualTo(UnitProperty.cpuWeight(weight));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"EXITED,137,0", "KILLED,9,9", "DUMPED,6,6", "OTHER,0,0", "NONE,0,0"})
+  void onlyASignalIsToldAsOne(MainExitCode how, int status, int signal) {
+    MainProcess ended = new MainProcess(ServiceResult.SUCCESS, 0, 1, how, status, null, null, "");
+    assertThat(ended.signal()).isEqualTo(signal);
+  }
+
   @Test
   void timeSpansAreInMicrosecondsRoundedUpOrInfinite() {
     assertThat(new UnitProperty.Span("X", Duration.ofMillis(1500)).microseconds())

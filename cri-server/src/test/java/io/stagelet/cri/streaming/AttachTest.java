@@ -72,6 +72,7 @@ final class AttachTest {
         SpdyClient fast = attached()) {
       SpdyClient.Stream complaint = stream(slow, "error");
       SpdyClient.Stream partly = stream(slow, "stdout");
+      await().until(() -> taps.size() == 1);
       SpdyClient.Stream status = stream(fast, "error");
       SpdyClient.Stream all = stream(fast, "stdout");
       await().until(() -> taps.size() == 2);

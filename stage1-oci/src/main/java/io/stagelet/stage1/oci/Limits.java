@@ -80,7 +80,7 @@ record Limits(List<UnitProperty> properties, List<Write> files) {
   private static List<UnitProperty> cpu(ContainerPlan.Resources resources) {
     List<UnitProperty> limits = new ArrayList<>();
     if (resources.cpuShares() > 0) {
-      limits.add(UnitProperty.cpuWeight(weight(resources.cpuShares())));
+      limits.add(UnitProperty.cpuShares(resources.cpuShares()));
     }
     long period = resources.cpuPeriod() > 0 ? resources.cpuPeriod() : DEFAULT_PERIOD;
     if (resources.cpuQuota() > 0) {
@@ -130,14 +130,5 @@ record Limits(List<UnitProperty> properties, List<Write> files) {
     }
     files.add(new Write("hugetlb.%s.max".formatted(size), Long.toUnsignedString(bytes)));
     files.add(new Write("hugetlb.%s.rsvd.max".formatted(size), Long.toUnsignedString(bytes)));
-  }
-
-  /**
-   * Shares of cgroup v1 (2 to 262,144) as a weight of v2 (1 to 10,000), on the line that kubelet
-   * itself uses.
-   */
-  private static long weight(long shares) {
-    long clamped = Math.clamp(shares, 2, 262_144);
-    return 1 + (clamped - 2) * 9_999 / 262_142;
   }
 }

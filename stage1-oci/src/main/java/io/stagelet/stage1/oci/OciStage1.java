@@ -463,14 +463,11 @@ final class OciStage1 implements Stage1 {
     Instant start = status.execMainStart();
     if (status.main().ended()) {
       Instant end = Objects.requireNonNullElseGet(status.execMainExit(), Instant::now);
-      int exitCode = status.main().exitCode();
       return new ContainerState.Ended(
-          exitCode,
-          exitCode > 128 && exitCode <= 192 && status.execMainStatus() == exitCode - 128
-              ? status.execMainStatus()
-              : 0,
+          status.main().exitCode(),
+          status.main().signal(),
           status.result() == ServiceResult.OOM_KILL
-              || (exitCode == KILLED && memoryKills(container) > 0),
+              || (status.main().exitCode() == KILLED && memoryKills(container) > 0),
           Objects.requireNonNullElse(start, end),
           end);
     }

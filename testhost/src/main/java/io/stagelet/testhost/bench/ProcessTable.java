@@ -54,6 +54,9 @@ record ProcessTable(Map<Long, Entry> processes) {
 
   private static final long INIT = 1;
 
+  /** systemd-udevd's own, which come with any new interface and go after some seconds. */
+  private static final String DEVICE_HELPER = "(udev-worker)";
+
   /** All processes of this machine. */
   static ProcessTable now() {
     return read(Path.of("/proc"));
@@ -90,6 +93,7 @@ record ProcessTable(Map<Long, Entry> processes) {
         counted.stream()
             .filter(process -> !before.processes.containsKey(process.getKey()))
             .map(Map.Entry::getValue)
+            .filter(process -> !program(process).equals(DEVICE_HELPER))
             .toList();
     long others =
         counted.stream()

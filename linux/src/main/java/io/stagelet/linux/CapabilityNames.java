@@ -1,0 +1,53 @@
+package io.stagelet.linux;
+
+import java.util.List;
+
+/** What the kernel's capabilities are called ({@code capabilities(7)}). */
+public final class CapabilityNames {
+  /** All, in the order of their numbers from 0 on, without the {@code CAP_}. */
+  public static final List<String> ALL =
+      List.of(
+          "CHOWN",
+          "DAC_OVERRIDE",
+          "DAC_READ_SEARCH",
+          "FOWNER",
+          "FSETID",
+          "KILL",
+          "SETGID",
+          "SETUID",
+          "SETPCAP",
+          "LINUX_IMMUTABLE",
+          "NET_BIND_SERVICE",
+          "NET_BROADCAST",
+          "NET_ADMIN",
+          "NET_RAW",
+          "IPC_LOCK",
+          "IPC_OWNER",
+          "SYS_MODULE",
+          "SYS_RAWIO",
+          "SYS_CHROOT",
+          "SYS_PTRACE",
+          "SYS_PACCT",
+          "SYS_ADMIN",
+          "SYS_BOOT",
+          "SYS_NICE",
+          "SYS_RESOURCE",
+          "SYS_TIME",
+          "SYS_TTY_CONFIG",
+          "MKNOD",
+          "LEASE",
+          "AUDIT_WRITE",
+          "AUDIT_CONTROL",
+          "SETFCAP",
+          "MAC_OVERRIDE",
+          "MAC_ADMIN",
+          "SYSLOG",
+          "WAKE_ALARM",
+          "BLOCK_SUSPEND",
+          "AUDIT_READ",
+          "PERFMON",
+          "BPF",
+          "CHECKPOINT_RESTORE");
+
+  private CapabilityNames() {}
+}

@@ -1,0 +1,203 @@
+package io.stagelet.stage1.nspawn;
+
+import io.stagelet.linux.Command;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.MountFlag;
+import io.stagelet.linux.MountInfo;
+import io.stagelet.linux.MountPropagation;
+import io.stagelet.linux.Mounts;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.ContainerPlan;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * What a container's service finds in its machine: its directory, with all that it mounts in places
+ * that do not depend on the host.
+ *
+ * <pre>
+ *   rootfs          the root filesystem, mounted by the server
+ *   stdout, stderr  the FIFOs, made by the server
+ *   dev/            a tmpfs with its device nodes
+ *   mounts/N        its Nth mount
+ *   mounts/shm      the pod's /dev/shm
+ *   mounts/tools    what puts a process that joins it into its place
+ * </pre>
+ */
+final class ContainerFiles {
+  private static final List<String> NODES =
+      List.of("null", "zero", "full", "random", "urandom", "tty");
+  private static final Map<String, String> LINKS =
+      Map.of(
+          "fd", "/proc/self/fd",
+          "stdin", "/proc/self/fd/0",
+          "stdout", "/proc/self/fd/1",
+          "stderr", "/proc/self/fd/2",
+          "ptmx", "pts/ptmx",
+          "core", "/proc/kcore");
+  private static final int BLOCK = 0060000;
+  private static final int CHARACTER = 0020000;
+  private static final int TYPE_MASK = 0170000;
+
+  private ContainerFiles() {}
+
+  /** Mounts all, and shows it to the machine. */
+  static void make(Machine machine, ContainerPlan container, EntryTools tools) {
+    try {
+      Path mounts = container.directory().resolve("mounts");
+      Files.createDirectories(mounts);
+      int number = 0;
+      for (ContainerPlan.Mount mount : container.mounts()) {
+        bind(mount, mounts.resolve(String.valueOf(number)));
+        number++;
+      }
+      Path shm = Files.createDirectories(mounts.resolve("shm"));
+      Mounts.bind(
+          container.sandbox().hostIpc() ? Path.of("/dev/shm") : machine.sharedMemory(), shm);
+      Path shown = Files.createDirectories(mounts.resolve("tools"));
+      Mounts.bind(tools.directory(), shown);
+      // not as the host's /run is, which may forbid programs
+      Mounts.remount(
+          shown, Set.of(MountFlag.READ_ONLY, MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES));
+      devices(container);
+      Path shared = Files.createDirectories(machine.shared(container));
+      Mounts.bindRecursively(container.directory(), shared);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not make the mount points of container %s: %s"
+              .formatted(container.name(), StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /** Unmounts all, here and in the machine; fine when it is gone. The root filesystem stays. */
+  static void remove(Machine machine, ContainerPlan container) {
+    Path shared = machine.shared(container);
+    Path mounts = container.directory().resolve("mounts");
+    Path dev = container.directory().resolve("dev");
+    MountInfo.all().stream()
+        .map(MountInfo::target)
+        .filter(target ->
+            target.startsWith(shared) || target.startsWith(mounts) || target.startsWith(dev))
+        .sorted(Comparator.reverseOrder())
+        .forEach(Mounts::detach);
+    try {
+      Files.deleteIfExists(shared);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not remove %s: %s".formatted(shared, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  private static void bind(ContainerPlan.Mount mount, Path target) throws IOException {
+    if (Files.isDirectory(mount.source())) {
+      Files.createDirectories(target);
+    } else {
+      Files.write(target, new byte[0]);
+    }
+    Mounts.bindRecursively(mount.source(), target);
+    Mounts.propagationRecursively(
+        target,
+        mount.propagation() == ContainerPlan.Propagation.PRIVATE
+            ? MountPropagation.PRIVATE
+            : MountPropagation.SLAVE);
+    if (mount.readOnly()) {
+      Mounts.remount(target, withReadOnly(target));
+    }
+  }
+
+  /** The flags that the mount has now, and read-only. */
+  private static Set<MountFlag> withReadOnly(Path target) {
+    EnumSet<MountFlag> flags = EnumSet.of(MountFlag.READ_ONLY);
+    MountInfo.all().stream()
+        .filter(mount -> mount.target().equals(target))
+        .reduce((first, last) -> last)
+        .ifPresent(mount -> {
+          Set<String> options = mount.options();
+          if (options.contains("nosuid")) {
+            flags.add(MountFlag.NO_SET_USER_ID);
+          }
+          if (options.contains("nodev")) {
+            flags.add(MountFlag.NO_DEVICES);
+          }
+          if (options.contains("noexec")) {
+            flags.add(MountFlag.NO_EXEC);
+          }
+        });
+    return flags;
+  }
+
+  private static void devices(ContainerPlan container) throws IOException {
+    Path dev = Files.createDirectories(container.directory().resolve("dev"));
+    Mounts.mount("tmpfs", "tmpfs", dev, Set.of(MountFlag.NO_SET_USER_ID), "mode=755,size=65536k");
+    for (String directory :
+        List.of("pts", "shm", "mqueue", Path.of(EntryTools.INSIDE).getFileName().toString())) {
+      Files.createDirectory(dev.resolve(directory));
+    }
+    for (Map.Entry<String, String> link : LINKS.entrySet()) {
+      Files.createSymbolicLink(dev.resolve(link.getKey()), Path.of(link.getValue()));
+    }
+    List<String> copy = new ArrayList<>(List.of("/usr/bin/cp", "--archive", "--dereference"));
+    NODES.stream().map(node -> "/dev/" + node).forEach(copy::add);
+    copy.add(dev + "/");
+    Command.of(copy).runChecked();
+    for (ContainerPlan.Device device : container.devices()) {
+      Path destination = Path.of(device.destination()).normalize();
+      Path under = Path.of("/dev");
+      if (!destination.startsWith(under) || destination.equals(under)) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "container %s cannot be run by the stage1 nspawn: it asks for the device %s outside of /dev"
+                .formatted(container.name(), device.destination()));
+      }
+      Path node = dev.resolve(under.relativize(destination));
+      if (!Files.exists(node)) {
+        Files.createDirectories(node.getParent());
+        Command.of(
+                "/usr/bin/cp",
+                "--archive",
+                "--dereference",
+                "--no-target-directory",
+                device.source().toString(),
+                node.toString())
+            .runChecked();
+      }
+    }
+  }
+
+  /** A device of the host by its numbers, as it need not be there in the machine. */
+  static String node(ContainerPlan.Device device) {
+    try {
+      Map<String, Object> attributes = Files.readAttributes(device.source(), "unix:mode,rdev");
+      long number = attributes.get("rdev") instanceof Number rdev ? rdev.longValue() : 0;
+      int mode = attributes.get("mode") instanceof Number bits ? bits.intValue() : 0;
+      int kind = mode & TYPE_MASK;
+      if (kind != BLOCK && kind != CHARACTER) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "the device %s is not a device node".formatted(device.source()));
+      }
+      return "/dev/%s/%d:%d"
+          .formatted(
+              kind == BLOCK ? "block" : "char",
+              (number >>> 8 & 0xfff) | (number >>> 32 & ~0xfffL),
+              (number & 0xff) | (number >>> 12 & ~0xffL));
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "the device %s cannot be read: %s"
+              .formatted(device.source(), StageletException.reason(failure)),
+          failure);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+package io.stagelet.stage1.nspawn;
+
+import io.stagelet.linux.Command;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * {@code setpriv} and {@code env} with the libraries they need: what puts a process that joins a
+ * container into its place runs there, where there may be no program at all. They are started
+ * through their own loader, so that none of the image's files is touched.
+ *
+ * @param directory where they are on the host
+ */
+record EntryTools(Path directory) {
+  /** Where a container has them. */
+  static final String INSIDE = "/dev/.stagelet";
+
+  private static final String LOADER = "ld.so";
+  private static final Pattern LIBRARY =
+      Pattern.compile("(?:(\\S+) => )?(/\\S+) \\(0x[0-9a-f]+\\)");
+
+  /** Copies the host's. */
+  static EntryTools copiedTo(Path directory) {
+    try {
+      Files.createDirectories(directory);
+      for (String tool : List.of("setpriv", "env")) {
+        Path program = Path.of("/usr/bin", tool);
+        copy(program, directory.resolve(tool));
+        Matcher library =
+            LIBRARY.matcher(Command.of("/usr/bin/ldd", program.toString()).runChecked().text());
+        while (library.find()) {
+          Path file = Path.of(library.group(2));
+          boolean loader = library.group(1) == null;
+          copy(file, directory.resolve(loader ? LOADER : file.getFileName().toString()));
+        }
+      }
+      return new EntryTools(directory);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "could not copy setpriv, env and their libraries to %s: %s"
+              .formatted(directory, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  private static void copy(Path from, Path to) throws IOException {
+    Files.copy(
+        from.toRealPath(),
+        to,
+        StandardCopyOption.REPLACE_EXISTING,
+        StandardCopyOption.COPY_ATTRIBUTES);
+  }
+
+  /** The command line of a tool, as it is run in a container. */
+  static List<String> command(String tool, List<String> arguments) {
+    List<String> command =
+        new ArrayList<>(
+            List.of(INSIDE + "/" + LOADER, "--library-path", INSIDE, INSIDE + "/" + tool));
+    command.addAll(arguments);
+    return command;
+  }
+}

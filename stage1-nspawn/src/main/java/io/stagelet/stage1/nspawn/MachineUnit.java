@@ -1,0 +1,101 @@
+package io.stagelet.stage1.nspawn;
+
+import io.stagelet.linux.Namespaces;
+import io.stagelet.stage0.spi.SandboxPlan;
+import io.stagelet.units.KillMode;
+import io.stagelet.units.NotifyAccess;
+import io.stagelet.units.ServiceType;
+import io.stagelet.units.TransientUnit;
+import io.stagelet.units.UnitName;
+import io.stagelet.units.UnitProperty;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The unit of a sandbox: systemd-nspawn, and in it a systemd that does nothing by itself.
+ *
+ * <p>The pod's namespaces are there before: systemd-nspawn is started in those that it cannot be
+ * handed, and told to make none of its own. That is refused together with {@code --boot}; so the
+ * systemd inside is started as any program is that becomes the first process.
+ */
+final class MachineUnit {
+  private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
+  private static final Duration STOP_TIMEOUT = Duration.ofSeconds(10);
+
+  private MachineUnit() {}
+
+  static TransientUnit of(Machine machine) {
+    SandboxPlan sandbox = machine.sandbox();
+    return TransientUnit.service(machine.unit())
+        .description("Pod %s/%s".formatted(sandbox.namespace(), sandbox.name()))
+        .slice(UnitName.of(sandbox.slice()))
+        .type(ServiceType.NOTIFY)
+        .notifyAccess(NotifyAccess.ALL)
+        .delegate(true)
+        .killMode(KillMode.MIXED)
+        .timeoutStart(START_TIMEOUT)
+        .timeoutStop(STOP_TIMEOUT)
+        .environment(environment())
+        .execStart(command(machine), false)
+        .with(List.of(UnitProperty.logExtraFields(machine.logFields())))
+        .with(UnitProperty.tasksMax(UnitProperty.INFINITY))
+        .build();
+  }
+
+  private static Map<String, String> environment() {
+    Map<String, String> environment = new LinkedHashMap<>();
+    environment.put("SYSTEMD_NSPAWN_SHARE_NS_IPC", "1");
+    environment.put("SYSTEMD_NSPAWN_SHARE_NS_UTS", "1");
+    // what a container may not write is said by its own unit
+    environment.put("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "1");
+    return environment;
+  }
+
+  private static List<String> command(Machine machine) {
+    Map<Namespaces.Kind, Path> pins = machine.pins();
+    List<String> command = new ArrayList<>();
+    if (pins.containsKey(Namespaces.Kind.IPC) || pins.containsKey(Namespaces.Kind.UTS)) {
+      command.add("/usr/bin/nsenter");
+      pins.forEach((kind, pin) -> {
+        if (kind != Namespaces.Kind.NETWORK) {
+          command.add("--%s=%s".formatted(kind.file(), pin));
+        }
+      });
+      command.add("--");
+    }
+    command.addAll(
+        List.of(
+            "/usr/bin/systemd-nspawn",
+            "--quiet",
+            "--settings=no",
+            "--directory=" + machine.root(),
+            "--machine=" + machine.name(),
+            "--bind-ro=/usr",
+            "--bind=%s:/pod".formatted(machine.shared()),
+            "--notify-ready=yes",
+            "--kill-signal=SIGRTMIN+3",
+            "--keep-unit",
+            "--register=yes",
+            "--capability=all",
+            "--resolv-conf=off",
+            "--timezone=off",
+            "--link-journal=no",
+            "--console=pipe"));
+    machine
+        .sandbox()
+        .networkNamespace()
+        .ifPresent(pin -> command.add("--network-namespace-path=" + pin));
+    command.addAll(
+        List.of(
+            "/usr/lib/systemd/systemd",
+            "systemd.unit=stage1.target",
+            "systemd.log_target=console",
+            "systemd.log_level=warning",
+            "systemd.show_status=no"));
+    return command;
+  }
+}

@@ -1,0 +1,413 @@
+package io.stagelet.stage1.nspawn;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.linux.CleanupStack;
+import io.stagelet.linux.DurableFiles;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.KernelFile;
+import io.stagelet.linux.MountFlag;
+import io.stagelet.linux.MountPropagation;
+import io.stagelet.linux.Mounts;
+import io.stagelet.linux.Namespaces;
+import io.stagelet.linux.PseudoTerminal;
+import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.ContainerPlan;
+import io.stagelet.stage0.spi.ContainerState;
+import io.stagelet.stage0.spi.ExecPlan;
+import io.stagelet.stage0.spi.SandboxPlan;
+import io.stagelet.stage0.spi.Stage1;
+import io.stagelet.stage0.spi.Stage1Listener;
+import io.stagelet.stage0.spi.StartFailure;
+import io.stagelet.units.ActiveState;
+import io.stagelet.units.KillWho;
+import io.stagelet.units.ServiceResult;
+import io.stagelet.units.UnitEvent;
+import io.stagelet.units.UnitException;
+import io.stagelet.units.UnitName;
+import io.stagelet.units.UnitStatus;
+import io.stagelet.units.UnitSummary;
+import io.stagelet.units.Units;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Pods as machines of systemd-nspawn, containers as services of the systemd in them.
+ *
+ * <pre>
+ *   systemd ── pod-….service ── systemd-nspawn ── systemd ── ctr-….service ── the application
+ *      ▲                                             ▲
+ *      └── Units, over the bus        Units, over its private socket ──┘
+ * </pre>
+ */
+final class NspawnStage1 implements Stage1 {
+  private static final Logger LOG = LoggerFactory.getLogger(NspawnStage1.class);
+  private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final Path NSPAWN_STATE = Path.of("/run/systemd/nspawn");
+  private static final int SIGKILL = 9;
+
+  /** What systemd exits with when it could not bring a service's process about; systemd.exec(5). */
+  private static final int FIRST_STEP = 200;
+
+  private static final int LAST_STEP = 245;
+  private static final Map<Integer, String> STEPS =
+      Map.of(
+          200, "its working directory cannot be entered",
+          203,
+              "its program cannot be executed: there is none of that name in the container, or it is not executable",
+          206, "its OOM score cannot be set",
+          208, "its standard input cannot be opened",
+          209, "its standard output cannot be opened",
+          216, "its groups cannot be taken",
+          217, "its user cannot be taken",
+          218, "its capabilities cannot be set",
+          226, "its mounts or namespaces cannot be made",
+          228, "its system call filter cannot be set");
+
+  private final Units units;
+  private final Machines machines;
+  private final EntryTools tools;
+  private final ObjectMapper json;
+  private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
+
+  NspawnStage1(Units units, EntryTools tools, ObjectMapper json) {
+    this.units = units;
+    this.machines = new Machines();
+    this.tools = tools;
+    this.json = json;
+  }
+
+  @Override
+  public Set<Feature> features() {
+    return Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
+  }
+
+  @Override
+  public String unitOf(SandboxPlan sandbox) {
+    return new Machine(sandbox).unit().value();
+  }
+
+  @Override
+  public String unitOf(ContainerPlan container) {
+    return Machine.unitOf(container).value();
+  }
+
+  @Override
+  public Path cgroup(ContainerPlan container) {
+    return new Machine(container.sandbox()).payload().resolve(unitOf(container));
+  }
+
+  @Override
+  public void startSandbox(SandboxPlan sandbox) {
+    Machine machine = new Machine(sandbox);
+    try (CleanupStack undo = new CleanupStack()) {
+      undo.push("release what " + machine.name() + " had mounted", () -> release(machine));
+      directory(machine.namespaces());
+      if (!machine.pins().isEmpty()) {
+        Namespaces.create(
+            machine.pins(),
+            () -> {
+              sandbox.hostname().ifPresent(Namespaces::hostname);
+              if (sandbox.networkNamespace().isPresent()) {
+                Namespaces.loopbackUp();
+              }
+              sandbox.sysctls().forEach(Namespaces::sysctl);
+            });
+      }
+      if (!sandbox.hostIpc()) {
+        directory(machine.sharedMemory());
+        Mounts.mount(
+            "tmpfs",
+            "shm",
+            machine.sharedMemory(),
+            Set.of(MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES, MountFlag.NO_EXEC),
+            "mode=1777,size=%d".formatted(sandbox.shmSize()));
+      }
+      MachineRoot.write(machine);
+      directory(machine.shared());
+      Mounts.bind(machine.shared(), machine.shared());
+      // what is mounted in it later shows in the machine as well
+      Mounts.propagation(machine.shared(), MountPropagation.SHARED);
+      undo.push("stop " + machine.unit(), () -> stopMachine(machine));
+      units.start(MachineUnit.of(machine), JOB_TIMEOUT);
+      var _ = machines.systemdOf(machine);
+      undo.keep();
+    }
+  }
+
+  @Override
+  public void stopSandbox(SandboxPlan sandbox) {
+    Machine machine = new Machine(sandbox);
+    stopMachine(machine);
+    release(machine);
+  }
+
+  /** Without grace: its containers have had theirs, and its systemd keeps nothing. */
+  private void stopMachine(Machine machine) {
+    machines.forget(machine);
+    stopNow(machine.unit());
+  }
+
+  private void stopNow(UnitName unit) {
+    if (units.status(unit).filter(status -> status.mainPid() > 0).isPresent()) {
+      try {
+        units.kill(unit, KillWho.ALL, SIGKILL);
+      } catch (StageletException ended) {
+        LOG.debug("{} has ended meanwhile", unit, ended);
+      }
+    }
+    units.stop(unit, JOB_TIMEOUT);
+    units.resetFailed(unit);
+  }
+
+  private static void release(Machine machine) {
+    machine.pins().values().forEach(Namespaces::unpin);
+    Mounts.detach(machine.sharedMemory());
+    Mounts.detach(machine.shared());
+    forgetState(machine.name());
+  }
+
+  /** systemd-nspawn takes these away when it ends by itself. */
+  private static void forgetState(String name) {
+    for (String kind : List.of("propagate", "unix-export")) {
+      Path directory = NSPAWN_STATE.resolve(kind).resolve(name);
+      Mounts.detach(directory);
+      DurableFiles.deleteTree(directory);
+    }
+  }
+
+  @Override
+  public boolean isUp(SandboxPlan sandbox) {
+    return units
+        .status(new Machine(sandbox).unit())
+        .filter(status -> status.activeState() == ActiveState.ACTIVE)
+        .isPresent();
+  }
+
+  @Override
+  public void prepareContainer(ContainerPlan container) {
+    ContainerService.check(container, json);
+    Machine machine = new Machine(container.sandbox());
+    MachineRoot.addUsers(machine, container.process().user());
+    ContainerFiles.make(machine, container, tools);
+  }
+
+  @Override
+  public void startContainer(ContainerPlan container, IntConsumer terminal) {
+    Machine machine = new Machine(container.sandbox());
+    Units systemd = machines.systemdOf(machine);
+    Optional<Path> device = Optional.empty();
+    if (container.process().terminal()) {
+      PseudoTerminal pair = PseudoTerminal.openOf(machines.root(machine).resolve("dev/pts/ptmx"));
+      terminal.accept(pair.master());
+      device = Optional.of(pair.device());
+    }
+    try {
+      systemd.start(ContainerService.of(container, device, json), JOB_TIMEOUT);
+    } catch (UnitException failure) {
+      Optional<UnitStatus> status = failure.status();
+      int exit = status.map(UnitStatus::execMainStatus).orElse(0);
+      boolean ended = status.map(known -> known.main().ended()).orElse(false);
+      if (ended && (exit < FIRST_STEP || exit > LAST_STEP)) {
+        // it ran, and ended badly before its start was through: an end like any other
+        return;
+      }
+      removeContainer(container);
+      throw notStarted(
+          container,
+          ended
+              ? "%s (%s, exit code %d of systemd; see journalctl -u %s)"
+                  .formatted(
+                      STEPS.getOrDefault(exit, "one of its properties cannot be applied"),
+                      container.process().arguments().getFirst(),
+                      exit,
+                      machine.unit())
+              : StageletException.reason(failure),
+          failure);
+    } catch (StageletException failure) {
+      if (failure.code() != ErrorCode.INVALID_ARGUMENT) {
+        throw failure;
+      }
+      throw notStarted(container, StageletException.reason(failure), failure);
+    }
+  }
+
+  private static StartFailure notStarted(
+      ContainerPlan container, String why, StageletException failure) {
+    return new StartFailure(
+        "container %s cannot be started: %s".formatted(container.name(), why), failure);
+  }
+
+  @Override
+  public void update(ContainerPlan container) {
+    if (state(container) instanceof ContainerState.Running) {
+      machines
+          .systemdOf(new Machine(container.sandbox()))
+          .setProperties(Machine.unitOf(container), Limits.of(container.resources()));
+    }
+  }
+
+  @Override
+  public void signal(ContainerPlan container, int signal) {
+    kill(container, KillWho.MAIN, signal);
+  }
+
+  @Override
+  public void kill(ContainerPlan container) {
+    kill(container, KillWho.ALL, SIGKILL);
+  }
+
+  private void kill(ContainerPlan container, KillWho who, int signal) {
+    try {
+      Optional<Units> systemd = machines.find(new Machine(container.sandbox()));
+      if (systemd.isPresent()) {
+        systemd.get().kill(Machine.unitOf(container), who, signal);
+      }
+    } catch (StageletException refused) {
+      if (state(container) instanceof ContainerState.Running) {
+        throw refused;
+      }
+    }
+  }
+
+  @Override
+  public ContainerState state(ContainerPlan container) {
+    Optional<UnitStatus> known =
+        machines
+            .find(new Machine(container.sandbox()))
+            .flatMap(systemd -> systemd.status(Machine.unitOf(container)));
+    if (known.isEmpty()) {
+      return new ContainerState.Absent();
+    }
+    UnitStatus status = known.get();
+    Instant start = status.execMainStart();
+    if (status.main().ended()) {
+      Instant end = Objects.requireNonNullElseGet(status.execMainExit(), Instant::now);
+      return new ContainerState.Ended(
+          status.main().exitCode(),
+          status.main().signal(),
+          status.result() == ServiceResult.OOM_KILL,
+          Objects.requireNonNullElse(start, end),
+          end);
+    }
+    return switch (status.activeState()) {
+      case ACTIVE, RELOADING, REFRESHING, MAINTENANCE ->
+          new ContainerState.Running(
+              ProcessNumbers.onThisHost(cgroup(container), status.mainPid()).orElse(0),
+              Objects.requireNonNullElseGet(start, Instant::now));
+      case ACTIVATING, DEACTIVATING -> new ContainerState.Starting();
+      case INACTIVE, FAILED, OTHER -> new ContainerState.Absent();
+    };
+  }
+
+  @Override
+  public Exec exec(ContainerPlan container, ExecPlan process) {
+    if (!(state(container) instanceof ContainerState.Running running) || running.pid() == 0) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "no process can join container %s: it does not run".formatted(container.name()));
+    }
+    return NspawnExec.open(
+        container, process, running.pid(), "exec-" + nextExec.getAndIncrement(), cgroup(container));
+  }
+
+  @Override
+  public void endLostExecs(ContainerPlan container) {
+    NspawnExec.endLost(container, cgroup(container));
+  }
+
+  @Override
+  public void removeContainer(ContainerPlan container) {
+    Machine machine = new Machine(container.sandbox());
+    Optional<Units> systemd = machines.find(machine);
+    if (systemd.isPresent()) {
+      UnitName unit = Machine.unitOf(container);
+      if (state(container) instanceof ContainerState.Running) {
+        kill(container);
+      }
+      systemd.get().stop(unit, JOB_TIMEOUT);
+      systemd.get().resetFailed(unit);
+    }
+    ContainerFiles.remove(machine, container);
+  }
+
+  /**
+   * A machine's containers end with it. What is mounted below the directories of sandboxes and
+   * containers that nobody knows is the server's to sweep.
+   */
+  @Override
+  public void sweep(Set<String> knownUnits) {
+    units.list(List.of("pod-*-????????????.service")).stream()
+        .map(UnitSummary::name)
+        .filter(unit -> !knownUnits.contains(unit.value()))
+        .forEach(this::stopNow);
+  }
+
+  @Override
+  public AutoCloseable listen(Stage1Listener listener) {
+    AutoCloseable inMachines = machines.listen(listener);
+    Units.Listening onHost =
+        units.listen(
+            List.of("pod-"),
+            event -> {
+              switch (event) {
+                case UnitEvent.Changed(var change) -> {
+                  listener.changed(change.unit().value());
+                  if (change.activeState() == ActiveState.FAILED
+                      || change.activeState() == ActiveState.INACTIVE) {
+                    machines.ended(change.unit());
+                  }
+                }
+                case UnitEvent.Removed(UnitName unit) -> {
+                  listener.changed(unit.value());
+                  machines.ended(unit);
+                }
+                case UnitEvent.Reconnected _ -> listener.resynchronize();
+                case UnitEvent.Disconnected _ -> {}
+              }
+            });
+    return () -> {
+      onHost.close();
+      inMachines.close();
+    };
+  }
+
+  @Override
+  public void close() {
+    machines.close();
+  }
+
+  /** The process of a machine's systemd, if the machine is up. */
+  static Optional<Integer> leader(Machine machine) {
+    try {
+      return KernelFile.text(machine.payload().resolve("init.scope/cgroup.procs"))
+          .lines()
+          .map(Integer::parseInt)
+          .findFirst();
+    } catch (IOException notUp) {
+      return Optional.empty();
+    }
+  }
+
+  private static void directory(Path path) {
+    try {
+      Files.createDirectories(path);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not make %s: %s".formatted(path, StageletException.reason(failure)),
+          failure);
+    }
+  }
+}
