@@ -20,7 +20,7 @@ import org.junit.platform.launcher.listeners.TestExecutionSummary;
  * and no pipes to a test runner outside.
  *
  * <pre>
- *   java -cp … io.stagelet.cri.conformance.ConformanceRun            all but what must be enforced
+ *   java -cp … io.stagelet.cri.conformance.ConformanceRun            all that has no tag
  *   java -cp … io.stagelet.cri.conformance.ConformanceRun enforced   what has this tag
  *   java -cp … io.stagelet.cri.conformance.ConformanceRun ExecSyncIT …   these classes
  * </pre>
@@ -42,7 +42,8 @@ final class ConformanceRun {
   private static LauncherDiscoveryRequest request(String[] arguments) {
     LauncherDiscoveryRequestBuilder request = LauncherDiscoveryRequestBuilder.request();
     String here = ConformanceRun.class.getPackageName();
-    if (arguments.length > 0 && !arguments[0].equals(LimitsIT.ENFORCED)) {
+    boolean tagged = arguments.length == 1 && !arguments[0].endsWith("IT");
+    if (arguments.length > 0 && !tagged) {
       return request
           .selectors(
               Arrays.stream(arguments)
@@ -54,9 +55,9 @@ final class ConformanceRun {
         .selectors(DiscoverySelectors.selectPackage(here))
         .filters(
             ClassNameFilter.includeClassNamePatterns(".*IT"),
-            arguments.length > 0
-                ? TagFilter.includeTags(LimitsIT.ENFORCED)
-                : TagFilter.excludeTags(LimitsIT.ENFORCED))
+            tagged
+                ? TagFilter.includeTags(arguments[0])
+                : TagFilter.excludeTags(LimitsIT.ENFORCED, EveryControllerIT.TAG))
         .build();
   }
 

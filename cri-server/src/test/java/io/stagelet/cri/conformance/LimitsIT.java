@@ -66,23 +66,17 @@ class LimitsIT extends ConformanceSuite {
   @Test
   void aContainerSeesItsLimitsAndTheirChanges() {
     TestContainer container =
-        sharedPod()
-            .container()
+        limited(
+                LinuxContainerResources.newBuilder()
+                    .setMemoryLimitInBytes(MEMORY)
+                    .setCpuShares(512)
+                    .setCpuQuota(50_000)
+                    .setCpuPeriod(100_000))
             .idle()
-            .with(config ->
-                config
-                    .getLinuxBuilder()
-                    .setResources(
-                        LinuxContainerResources.newBuilder()
-                            .setMemoryLimitInBytes(MEMORY)
-                            .setCpuShares(512)
-                            .setCpuQuota(50_000)
-                            .setCpuPeriod(100_000)))
             .start();
-    assertThat(container.execText("cat", "/sys/fs/cgroup/memory.max"))
-        .isEqualTo(Long.toString(MEMORY));
-    assertThat(container.execText("cat", "/sys/fs/cgroup/cpu.max")).isEqualTo("50000 100000");
-    assertThat(container.execText("cat", "/sys/fs/cgroup/cpu.weight")).isEqualTo("20");
+    assertThat(file(container, "memory.max")).isEqualTo(Long.toString(MEMORY));
+    assertThat(file(container, "cpu.max")).isEqualTo("50000 100000");
+    assertThat(file(container, "cpu.weight")).isEqualTo("20");
 
     var _ =
         cri()
@@ -97,9 +91,46 @@ class LimitsIT extends ConformanceSuite {
                             .setCpuPeriod(100_000))
                     .build());
 
-    assertThat(container.execText("cat", "/sys/fs/cgroup/memory.max"))
-        .isEqualTo(Long.toString(2 * MEMORY));
-    assertThat(container.execText("cat", "/sys/fs/cgroup/cpu.max")).isEqualTo("20000 100000");
+    assertThat(file(container, "memory.max")).isEqualTo(Long.toString(2 * MEMORY));
+    assertThat(file(container, "cpu.max")).isEqualTo("20000 100000");
+  }
+
+  @Test
+  void memoryAndSwapAreLimited() {
+    TestContainer container =
+        limited(
+                LinuxContainerResources.newBuilder()
+                    .setMemoryLimitInBytes(MEMORY)
+                    .putUnified("memory.high", Long.toString(MEMORY / 2))
+                    .putUnified("memory.oom.group", "1"))
+            .idle()
+            .start();
+
+    assertThat(file(container, "memory.max")).isEqualTo(Long.toString(MEMORY));
+    assertThat(file(container, "memory.high")).isEqualTo(Long.toString(MEMORY / 2));
+    assertThat(file(container, "memory.oom.group")).isEqualTo("1");
+    assertThat(file(container, "memory.swap.max")).isEqualTo("0");
+
+    cri()
+        .updateContainerResources(
+            UpdateContainerResourcesRequest.newBuilder()
+                .setContainerId(container.id())
+                .setLinux(
+                    LinuxContainerResources.newBuilder()
+                        .setMemoryLimitInBytes(2 * MEMORY)
+                        .putUnified("memory.oom.group", "0"))
+                .build());
+
+    assertThat(file(container, "memory.max")).isEqualTo(Long.toString(2 * MEMORY));
+    assertThat(file(container, "memory.oom.group")).isEqualTo("0");
+  }
+
+  @Test
+  void processesAreLimited() {
+    TestContainer container =
+        limited(LinuxContainerResources.newBuilder().putUnified("pids.max", "17")).idle().start();
+
+    assertThat(file(container, "pids.max")).isEqualTo("17");
   }
 
   /** kubelet limits the number of a pod's processes by its slice. */
@@ -178,12 +209,15 @@ class LimitsIT extends ConformanceSuite {
   }
 
   private ContainerBuilder limited(long memory) {
-    return sharedPod()
-        .container()
-        .with(config ->
-            config
-                .getLinuxBuilder()
-                .setResources(LinuxContainerResources.newBuilder().setMemoryLimitInBytes(memory)));
+    return limited(LinuxContainerResources.newBuilder().setMemoryLimitInBytes(memory));
+  }
+
+  private ContainerBuilder limited(LinuxContainerResources.Builder resources) {
+    return sharedPod().container().with(config -> config.getLinuxBuilder().setResources(resources));
+  }
+
+  private static String file(TestContainer container, String name) {
+    return container.execText("cat", "/sys/fs/cgroup/" + name);
   }
 
   private ContainerBuilder confined(SecurityProfile.ProfileType type, String name) {

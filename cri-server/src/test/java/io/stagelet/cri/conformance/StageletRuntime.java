@@ -6,6 +6,7 @@ import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.Command;
 import io.stagelet.stage0.spi.FaultPoint;
 import io.stagelet.stage0.spi.Faults;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -14,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -73,6 +75,9 @@ final class StageletRuntime implements RuntimeUnderTest {
       cleanup.push(
           "forget a failed service", () -> Command.of("systemctl", "reset-failed", UNIT).run());
       cleanup.push("stop the service", () -> Command.of("systemctl", "stop", UNIT).run());
+      // the first time it only writes the archive of its classes, as it ends
+      serve(config, run.resolve(FAULT));
+      Command.of("systemctl", "stop", UNIT).runChecked();
       serve(config, run.resolve(FAULT));
       return new StageletRuntime(cleanup, state, run);
     } catch (IOException failure) {
@@ -184,7 +189,12 @@ final class StageletRuntime implements RuntimeUnderTest {
                             "LogRateLimitIntervalSec=1s",
                             "-p",
                             "LogRateLimitBurst=100000000"),
-                        commandLine(config).stream())
+                        commandLine(
+                            quickStart(config.resolveSibling("classes.jsa")),
+                            "serve",
+                            "--config",
+                            config.toString())
+                            .stream())
                     .toList())
             .withDeadline(Duration.ofSeconds(90))
             .run();
@@ -199,25 +209,40 @@ final class StageletRuntime implements RuntimeUnderTest {
 
   /** The command that serves with a configuration. */
   static List<String> commandLine(Path config) {
-    return commandLine("serve", "--config", config.toString());
+    return commandLine(List.of(), "serve", "--config", config.toString());
   }
 
-  private static List<String> commandLine(String... arguments) {
-    return Stream.concat(
-            Stream.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "io.stagelet.cri.Main"),
+  /** What makes a start quick: most of a test that kills the server is its next start. */
+  private static List<String> quickStart(Path archive) {
+    return List.of(
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+AutoCreateSharedArchive",
+        "-XX:SharedArchiveFile=" + archive);
+  }
+
+  private static List<String> commandLine(List<String> options, String... arguments) {
+    return Stream.of(
+            Stream.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()),
+            options.stream(),
+            Stream.of("--enable-native-access=ALL-UNNAMED", "-cp", jars(), "io.stagelet.cri.Main"),
             Stream.of(arguments))
+        .flatMap(words -> words)
         .toList();
+  }
+
+  /** All that this suite runs with but its own classes: an archive of classes has no folders. */
+  private static String jars() {
+    return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+        .filter(entry -> entry.endsWith(".jar"))
+        .collect(Collectors.joining(File.pathSeparator));
   }
 
   /** What {@code stagelet check} says, as JSON. */
   Command.Outcome check(String... options) {
     return Command.of(
             commandLine(
+                List.of(),
                 Stream.concat(
                         Stream.of("check", "--json", "--config", configuration().toString()),
                         Stream.of(options))
