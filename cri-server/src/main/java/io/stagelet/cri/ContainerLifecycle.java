@@ -579,7 +579,7 @@ final class ContainerLifecycle {
 
   private static ContainerRecord.Exited exited(Container container, ContainerState.Ended ended) {
     String reason =
-        ended.outOfMemory() && !container.isKilled()
+        !container.isKilled() && endedForWantOfMemory(container, ended)
             ? "OOMKilled"
             : ended.exitCode() == 0 ? "Completed" : "Error";
     String message =
@@ -588,6 +588,19 @@ final class ContainerLifecycle {
             : "ended by signal %d (%s)".formatted(ended.signal(), Signals.name(ended.signal()));
     return new ContainerRecord.Exited(
         ended.exitCode(), reason, message, Optional.of(ended.startedAt()), ended.finishedAt());
+  }
+
+  /** Without an answer it has an end like any other. */
+  private static boolean endedForWantOfMemory(Container container, ContainerState.Ended ended) {
+    try {
+      return container.stage1().endedForWantOfMemory(container.plan(), ended);
+    } catch (StageletException failure) {
+      LOG.warn(
+          "whether container {} ended for want of memory cannot be found out: {}",
+          container.id().shortened(),
+          StageletException.reason(failure));
+      return false;
+    }
   }
 
   private ContainerRecord.Exited unknown(ContainerRecord.Running running) {

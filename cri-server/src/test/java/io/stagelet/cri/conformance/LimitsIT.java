@@ -3,8 +3,6 @@ package io.stagelet.cri.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.grpc.Status;
-import io.stagelet.cri.v1.ContainerState;
-import io.stagelet.cri.v1.ContainerStatus;
 import io.stagelet.cri.v1.LinuxContainerResources;
 import io.stagelet.cri.v1.SecurityProfile;
 import io.stagelet.cri.v1.UpdateContainerResourcesRequest;
@@ -25,42 +23,9 @@ class LimitsIT extends ConformanceSuite {
   static final String ENFORCED = "enforced";
 
   private static final long MEMORY = 64L << 20;
-  private static final String TOO_MUCH = "dd if=/dev/zero of=/dev/null bs=256M count=1";
 
   LimitsIT(NodeUnderTest node) {
     super(node);
-  }
-
-  @Test
-  void aContainerThatWantsTooMuchMemoryIsKilledForIt() {
-    ContainerStatus status = limited(MEMORY).shell("exec " + TOO_MUCH).runToItsEnd().status();
-
-    assertThat(status.getReason()).isEqualTo("OOMKilled");
-    assertThat(status.getExitCode()).isEqualTo(137);
-  }
-
-  @Test
-  void aContainerWhoseShellEndsByWhatWasKilledIsToo() {
-    ContainerStatus status = limited(MEMORY).shell(TOO_MUCH + "; exit $?").runToItsEnd().status();
-
-    assertThat(status.getReason()).isEqualTo("OOMKilled");
-    assertThat(status.getExitCode()).isEqualTo(137);
-  }
-
-  @Test
-  void aContainerThatOutlivesAKilledProcessOfItsOwnHasItsOwnEnd() {
-    TestContainer container =
-        limited(MEMORY)
-            .shell(
-                "trap 'exit 7' TERM; %s; echo survived; sleep 1000000 & wait".formatted(TOO_MUCH))
-            .start();
-    assertThat(container.awaitOutput(1)).containsExactly("survived");
-    assertThat(container.status().getState()).isEqualTo(ContainerState.CONTAINER_RUNNING);
-
-    container.stop(Duration.ofSeconds(60));
-
-    assertThat(container.status().getExitCode()).isEqualTo(7);
-    assertThat(container.status().getReason()).isEqualTo("Error");
   }
 
   @Test
@@ -206,10 +171,6 @@ class LimitsIT extends ConformanceSuite {
             confined(SecurityProfile.ProfileType.Localhost, "no-such-profile").idle().start());
 
     assertThat(refusal.getDescription()).contains("no-such-profile");
-  }
-
-  private ContainerBuilder limited(long memory) {
-    return limited(LinuxContainerResources.newBuilder().setMemoryLimitInBytes(memory));
   }
 
   private ContainerBuilder limited(LinuxContainerResources.Builder resources) {

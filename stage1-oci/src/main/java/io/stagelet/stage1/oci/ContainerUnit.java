@@ -23,7 +23,6 @@ import java.util.Map;
  *   ExecStart      create   the runtime makes the container and exits; the PID file names its first process,
  *                           which is orphaned to systemd and waits
  *   ExecStartPost  start    the first process goes on to be the application
- *   ExecStopPost            what the cgroup counted of its memory is copied, before it goes
  * </pre>
  *
  * <p>The runtime is made to forget the container by the server, once the unit is down ({@link
@@ -45,9 +44,6 @@ final class ContainerUnit {
           new UnitProperty.DeviceRule("char-pts", "rwm"),
           new UnitProperty.DeviceRule("/dev/ptmx", "rwm"));
 
-  /** The file in a cgroup that counts, among others, what was killed for want of memory. */
-  static final String MEMORY_EVENTS = "memory.events";
-
   private ContainerUnit() {}
 
   static UnitName name(ContainerPlan container) {
@@ -61,11 +57,6 @@ final class ContainerUnit {
 
   static Path log(ContainerPlan container) {
     return container.directory().resolve("runtime.log");
-  }
-
-  /** Whom the kernel killed for want of memory, as it was last. */
-  static Path memoryEvents(ContainerPlan container) {
-    return container.directory().resolve(MEMORY_EVENTS);
   }
 
   /** What is to be written to the container's cgroup before it is created, if anything is. */
@@ -133,14 +124,9 @@ final class ContainerUnit {
    * The unit.
    *
    * @param writesToCgroup whether there is a file {@link #cgroupWrites}
-   * @param cgroup the container's
    */
   static TransientUnit of(
-      ContainerPlan container,
-      OciRuntime runtime,
-      Limits limits,
-      boolean writesToCgroup,
-      Path cgroup) {
+      ContainerPlan container, OciRuntime runtime, Limits limits, boolean writesToCgroup) {
     SandboxPlan sandbox = container.sandbox();
     UnitName pod = SandboxUnit.name(sandbox);
     String id = container.id().value();
@@ -163,14 +149,6 @@ final class ContainerUnit {
         .oomPolicy(OomPolicy.CONTINUE)
         .execStart(create(container, runtime, writesToCgroup), false)
         .execStartPost(runtime.command(log(container), "start", id), false)
-        .execStopPost(
-            List.of(
-                "/bin/sh",
-                "-c",
-                "exec 2> /dev/null; cat \"$0\" > \"$1\"",
-                cgroup.resolve(MEMORY_EVENTS).toString(),
-                memoryEvents(container).toString()),
-            true)
         .with(List.of(UnitProperty.logExtraFields(logFields(container))))
         .with(devices(container))
         .with(limits.properties())

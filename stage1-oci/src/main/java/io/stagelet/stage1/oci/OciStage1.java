@@ -22,6 +22,7 @@ import io.stagelet.stage0.spi.Stage1Listener;
 import io.stagelet.stage0.spi.StartFailure;
 import io.stagelet.units.ActiveState;
 import io.stagelet.units.KillWho;
+import io.stagelet.units.OutOfMemoryKills;
 import io.stagelet.units.ServiceResult;
 import io.stagelet.units.TransientUnit;
 import io.stagelet.units.UnitEvent;
@@ -65,7 +66,9 @@ final class OciStage1 implements Stage1 {
   private static final int KILLED = 128 + SIGKILL;
 
   private static final int ID_IN_UNIT_NAME = 12;
-  private static final String MEMORY_KILLS = "oom_kill ";
+
+  /** Between the kill of a first process and the note of it, on a machine that is short of all. */
+  private static final Duration SAME_MOMENT = Duration.ofSeconds(2);
 
   private final Units units;
   private final OciRuntime runtime;
@@ -389,9 +392,7 @@ final class OciStage1 implements Stage1 {
             ContainerUnit.cgroupWrites(container),
             (String.join("\n", writes) + "\n").getBytes(StandardCharsets.UTF_8));
       }
-      units.start(
-          ContainerUnit.of(container, runtime, limits, !writes.isEmpty(), cgroup(container)),
-          JOB_TIMEOUT);
+      units.start(ContainerUnit.of(container, runtime, limits, !writes.isEmpty()), JOB_TIMEOUT);
     } catch (UnitException failure) {
       refusedByTheKernel(container, failure);
       String complaints = OciRuntime.complaints(ContainerUnit.log(container), json);
@@ -466,8 +467,7 @@ final class OciStage1 implements Stage1 {
       return new ContainerState.Ended(
           status.main().exitCode(),
           status.main().signal(),
-          status.result() == ServiceResult.OOM_KILL
-              || (status.main().exitCode() == KILLED && memoryKills(container) > 0),
+          status.result() == ServiceResult.OOM_KILL,
           Objects.requireNonNullElse(start, end),
           end);
     }
@@ -481,25 +481,20 @@ final class OciStage1 implements Stage1 {
   }
 
   /**
-   * How many of its processes the kernel has killed for want of memory. As long as its cgroup is
-   * there it tells, and afterwards the copy that the unit made of it last.
+   * Units here go on after such a kill, and so do their results. A first process that was killed
+   * itself was so at the moment that systemd noted; one that ended by itself with the code of a
+   * killed process speaks of one before.
    */
-  private long memoryKills(ContainerPlan container) {
-    for (Path file :
-        List.of(
-            cgroup(container).resolve(ContainerUnit.MEMORY_EVENTS),
-            ContainerUnit.memoryEvents(container))) {
-      try {
-        return KernelFile.text(file)
-            .lines()
-            .filter(line -> line.startsWith(MEMORY_KILLS))
-            .mapToLong(line -> Long.parseLong(line.substring(MEMORY_KILLS.length()).strip()))
-            .sum();
-      } catch (IOException absent) {
-        continue; // gone, or without a memory controller
-      }
-    }
-    return 0;
+  @Override
+  public boolean endedForWantOfMemory(ContainerPlan container, ContainerState.Ended ended) {
+    return ended.outOfMemory()
+        || (ended.exitCode() == KILLED
+            && OutOfMemoryKills.last(ContainerUnit.name(container))
+                .filter(kill ->
+                    ended.signal() == 0
+                        || Duration.between(kill, ended.finishedAt()).abs().compareTo(SAME_MOMENT)
+                            < 0)
+                .isPresent());
   }
 
   @Override
