@@ -46,7 +46,7 @@ final class ContainerLifecycle {
    * How long output is still awaited after a container's end: only a process that left its cgroup
    * can hold it open.
    */
-  private static final Duration OUTPUT_GRACE = Duration.ofSeconds(2);
+  static final Duration OUTPUT_GRACE = Duration.ofSeconds(2);
 
   /**
    * How long SIGKILL may take: a process in an uninterruptible sleep (a dead network filesystem)
@@ -513,10 +513,29 @@ final class ContainerLifecycle {
           if (container.record().life() instanceof ContainerRecord.Running running) {
             switch (container.stage1().state(container.plan())) {
               case ContainerState.Ended ended -> settle(container, exited(container, ended));
-              case ContainerState.Absent _ -> settle(container, unknown(running));
+              case ContainerState.Absent _ -> settle(container, unknown(running, clock.instant()));
               case ContainerState.Running _, ContainerState.Starting _ ->
                   LOG.trace("container {} runs on", container.id().shortened());
             }
+          }
+          return container;
+        });
+  }
+
+  /**
+   * Makes record and systemd say the same as memory.
+   *
+   * @throws StageletException when the record cannot be written
+   */
+  void settleAgain(Container container) {
+    locked(
+        container.sandbox(),
+        () -> {
+          reconcile(container);
+          records.store(container.record());
+          if (!(container.record().life() instanceof ContainerRecord.Running)
+              && !(container.stage1().state(container.plan()) instanceof ContainerState.Absent)) {
+            container.stage1().removeContainer(container.plan());
           }
           return container;
         });
@@ -577,7 +596,8 @@ final class ContainerLifecycle {
             exited.message().isEmpty() ? "" : ": " + exited.message());
   }
 
-  private static ContainerRecord.Exited exited(Container container, ContainerState.Ended ended) {
+  /** The end of a container, as systemd tells it. */
+  static ContainerRecord.Exited exited(Container container, ContainerState.Ended ended) {
     String reason =
         !container.isKilled() && endedForWantOfMemory(container, ended)
             ? "OOMKilled"
@@ -603,13 +623,14 @@ final class ContainerLifecycle {
     }
   }
 
-  private ContainerRecord.Exited unknown(ContainerRecord.Running running) {
+  /** The end of a container of which systemd knows nothing. */
+  static ContainerRecord.Exited unknown(ContainerRecord.Running running, Instant now) {
     return new ContainerRecord.Exited(
         EXIT_UNKNOWN,
         "Unknown",
         "its unit is gone: it was stopped from outside, or the machine was restarted",
         Optional.of(running.startedAt()),
-        max(clock.instant(), running.startedAt()));
+        max(now, running.startedAt()));
   }
 
   private static Instant max(Instant one, Instant other) {

@@ -11,6 +11,7 @@ import io.stagelet.cri.measure.MetricsText;
 import io.stagelet.cri.measure.Timings;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.RelayCounters;
+import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.FilesystemSpace;
 import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.StageletException;
@@ -45,6 +46,7 @@ final class ControlPages {
   private final Relay relay;
   private final Units units;
   private final Measures measures;
+  private final Mending mending;
   private final Path root;
   private final Instant begin;
 
@@ -60,6 +62,7 @@ final class ControlPages {
       Relay relay,
       Units units,
       Measures measures,
+      Mending mending,
       Path root,
       Clock clock) {
     this.version = version;
@@ -73,6 +76,7 @@ final class ControlPages {
     this.relay = relay;
     this.units = units;
     this.measures = measures;
+    this.mending = mending;
     this.root = root;
     this.begin = clock.instant();
   }
@@ -87,8 +91,23 @@ final class ControlPages {
       case "POST /v1/remove-all-pods" -> Answer.json(removeAllPods().toString());
       case String asked when asked.startsWith("GET /v1/inspect/") ->
           inspect(path.substring("/v1/inspect/".length()));
+      case String asked when asked.startsWith("POST /v1/settle/") ->
+          mended(() -> mending.settle(path.substring("/v1/settle/".length())));
+      case String asked when asked.startsWith("POST /v1/end/") ->
+          mended(() -> mending.end(path.substring("/v1/end/".length())));
       case String _ -> remote(method, path);
     };
+  }
+
+  private static Answer mended(Runnable repair) {
+    try {
+      repair.run();
+      return Answer.text(200, "done\n");
+    } catch (StageletException failure) {
+      return Answer.text(
+          failure.code() == ErrorCode.NOT_FOUND ? 404 : 500,
+          StageletException.reason(failure) + "\n");
+    }
   }
 
   /** For anybody who reaches the address. */

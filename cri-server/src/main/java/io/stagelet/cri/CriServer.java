@@ -188,7 +188,8 @@ final class CriServer implements AutoCloseable {
             inputs,
             new Inspection(configuration, handlers, records, cni),
             cni,
-            measures);
+            measures,
+            keeper());
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -228,6 +229,7 @@ final class CriServer implements AutoCloseable {
             relay,
             units,
             measures,
+            new LiveMending(pods, records, handlers, sandboxes, containers),
             configuration.root(),
             clock);
     part(

@@ -250,6 +250,42 @@ final class SandboxLifecycle {
     }
   }
 
+  /**
+   * Makes record and systemd say the same as memory.
+   *
+   * @throws StageletException when the record cannot be written
+   */
+  void settleAgain(Sandbox sandbox) {
+    sandbox.lock().lock();
+    try {
+      reconcile(sandbox);
+      if (sandbox.record().phase() == SandboxRecord.Phase.NOT_READY
+          && sandbox.stage1().isUp(sandbox.plan())) {
+        takeDown(sandbox);
+      }
+      records.store(sandbox.record());
+    } finally {
+      sandbox.lock().unlock();
+    }
+  }
+
+  /**
+   * Undoes what is left of a sandbox that nobody makes any more.
+   *
+   * @param record as it was on disk before this call
+   */
+  void undoIfAbandoned(SandboxRecord record) {
+    // whoever makes it is known before its record is, and knows it in memory before he is through
+    if (record.phase() != SandboxRecord.Phase.CREATING
+        || running.has(record.key())
+        || pods.findSandbox(record.plan().id().value()).isPresent()) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "sandbox %s is being made".formatted(record.plan().id().shortened()));
+    }
+    undo(record);
+  }
+
   /** Undoes what a crash left of a sandbox that was being made. */
   void undo(SandboxRecord record) {
     takeDown(new Sandbox(record, handlers.ofExisting(record.handler())));
