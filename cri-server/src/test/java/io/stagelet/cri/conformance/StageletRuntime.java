@@ -78,6 +78,7 @@ final class StageletRuntime implements RuntimeUnderTest {
       // the first time it only writes the archive of its classes, as it ends
       serve(config, run.resolve(FAULT));
       Command.of("systemctl", "stop", UNIT).runChecked();
+      Command.of("systemctl", "reset-failed", UNIT).run(); // it may have ended by its SIGTERM
       serve(config, run.resolve(FAULT));
       return new StageletRuntime(cleanup, state, run);
     } catch (IOException failure) {
