@@ -504,7 +504,6 @@ public final class ImageService implements AutoCloseable {
       pulls = List.copyOf(running.values());
     }
     pulls.forEach(RunningPull::cancel);
-    registry.close();
     layers.close();
     sessions.close();
   }
@@ -585,7 +584,8 @@ public final class ImageService implements AutoCloseable {
         size,
         record.config(),
         record.diffIds(),
-        isPinned(record));
+        isPinned(record),
+        record.artifact());
   }
 
   private boolean isPinned(ImageRecords.ImageRecord record) {
@@ -783,6 +783,7 @@ public final class ImageService implements AutoCloseable {
               allBlobs,
               record.config(),
               record.diffIds(),
+              record.artifact(),
               record.configSize());
       if (there.isEmpty() || !there.get().equals(named)) {
         records.put(named, blobs);
