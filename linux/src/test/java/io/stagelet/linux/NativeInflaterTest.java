@@ -102,9 +102,7 @@ class NativeInflaterTest {
 
       Result result =
           unpack(
-              more,
-              1 + random.nextInt(round % 3 == 0 ? 3 : 100_000),
-              1 + random.nextInt(200_000));
+              more, 1 + random.nextInt(round % 3 == 0 ? 3 : 100_000), 1 + random.nextInt(200_000));
 
       assertThat(result.content()).isEqualTo(content);
       assertThat(result.finished()).isTrue();
@@ -136,13 +134,15 @@ class NativeInflaterTest {
         damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));
       }
 
-      assertThatCode(() -> {
-            try {
-              Result _ = unpack(damaged, 1 + random.nextInt(70_000), 1 + random.nextInt(200_000));
-            } catch (DataFormatException said) {
-              assertThat(said).hasMessageContaining("not deflate");
-            }
-          })
+      assertThatCode(
+              () -> {
+                try {
+                  Result _ =
+                      unpack(damaged, 1 + random.nextInt(70_000), 1 + random.nextInt(200_000));
+                } catch (DataFormatException said) {
+                  assertThat(said).hasMessageContaining("not deflate");
+                }
+              })
           .doesNotThrowAnyException();
       assertThat(unpack(packed, 10_000, 10_000).content()).isEqualTo(content);
     }

@@ -7,9 +7,9 @@ import java.io.InputStream;
 import java.util.zip.DataFormatException;
 
 /**
- * Unpacks gzip (RFC 1952), all members of it, by ISA-L where the machine has it. Checks no CRC: what reads a layer checks the digest
- * of all of it. Unlike the JDK's stream it does not guess from {@code available()} whether another
- * member follows.
+ * Unpacks gzip (RFC 1952), all members of it, by ISA-L where the machine has it. Checks no CRC:
+ * what reads a layer checks the digest of all of it. Unlike the JDK's stream it does not guess from
+ * {@code available()} whether another member follows.
  */
 final class GzipStream extends InputStream {
   private static final int HEADER_CRC = 2;

@@ -51,8 +51,7 @@ final class RegistryAnswers {
     return new StageletException(ErrorCode.UNAVAILABLE, "RegistryUnavailable: " + why, cause);
   }
 
-  private static String words(RegistryResponse response)
-      throws InterruptedException {
+  private static String words(RegistryResponse response) throws InterruptedException {
     byte[] body;
     try (BodyReader reader = response.body()) {
       body = reader.readAll(WORDS_KEPT);

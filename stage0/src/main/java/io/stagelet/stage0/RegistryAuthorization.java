@@ -122,8 +122,7 @@ final class RegistryAuthorization {
     }
     try (BodyReader body = response.body()) {
       if (response.statusCode() != 200) {
-        throw RegistryAnswers.refused(
-            "the token service " + realm.getRawAuthority(), response);
+        throw RegistryAnswers.refused("the token service " + realm.getRawAuthority(), response);
       }
       return header(body.readAll(LONGEST_ANSWER), realm);
     }

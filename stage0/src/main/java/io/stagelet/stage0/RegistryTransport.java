@@ -6,7 +6,6 @@ import java.io.InputStream;
 import java.net.Authenticator;
 import java.net.ConnectException;
 import java.net.HttpURLConnection;
-import java.net.InetSocketAddress;
 import java.net.PasswordAuthentication;
 import java.net.Proxy;
 import java.net.SocketTimeoutException;
@@ -134,8 +133,7 @@ final class RegistryTransport {
             });
     boolean received = false;
     try {
-      RegistryResponse response =
-          answer.get(patience.all().toMillis(), TimeUnit.MILLISECONDS);
+      RegistryResponse response = answer.get(patience.all().toMillis(), TimeUnit.MILLISECONDS);
       received = true;
       return response;
     } catch (TimeoutException late) {
@@ -220,8 +218,7 @@ final class RegistryTransport {
           .filter(address -> address.getUserInfo() != null)
           // the JDK asks when the proxy refuses to lead through, and remembers
           .ifPresent(address ->
-              connection.setAuthenticator(
-                  proxyUsers.computeIfAbsent(address, ProxyUser::new)));
+              connection.setAuthenticator(proxyUsers.computeIfAbsent(address, ProxyUser::new)));
     } else {
       proxies
           .authorization(uri)
@@ -244,8 +241,7 @@ final class RegistryTransport {
         return null;
       }
       String[] user = proxy.getUserInfo().split(":", 2);
-      return new PasswordAuthentication(
-          user[0], (user.length > 1 ? user[1] : "").toCharArray());
+      return new PasswordAuthentication(user[0], (user.length > 1 ? user[1] : "").toCharArray());
     }
   }
 
@@ -264,8 +260,7 @@ final class RegistryTransport {
 
   private static String words(URI uri, Throwable failure, Patience patience) {
     return switch (failure) {
-      case UnknownHostException _ ->
-          "there is no host %s in the DNS".formatted(uri.getHost());
+      case UnknownHostException _ -> "there is no host %s in the DNS".formatted(uri.getHost());
       case SocketTimeoutException late ->
           String.valueOf(late.getMessage()).toLowerCase(Locale.ROOT).contains("connect")
               ? "%s did not take the connection in time".formatted(server(uri))

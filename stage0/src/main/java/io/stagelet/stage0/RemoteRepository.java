@@ -105,9 +105,7 @@ final class RemoteRepository {
           return switch (response.statusCode()) {
             case 200 ->
                 new BlobBody(
-                    response.body(),
-                    0,
-                    response.headers("accept-ranges").contains("bytes"));
+                    response.body(), 0, response.headers("accept-ranges").contains("bytes"));
             case 206 -> new BlobBody(response.body(), rangeStart(response, start), true);
             default -> throw refused(what, response);
           };

@@ -465,13 +465,12 @@ class RegistryTest {
 
     RegistryClient mirrored =
         new RegistryClient(SETTINGS, Registries.of(_ -> List.of(down, up)), Clock.systemUTC());
-      assertThat(mirrored.find(reference, Credentials.none()).manifest().bytes())
-          .isEqualTo(MANIFEST);
-      assertThat(registry.requests).containsExactly("GET /v2/mirror/a/manifests/1");
-      assertThatThrownBy(
-              () -> mirrored.find(ImageReference.parse("example.com/a:2"), Credentials.none()))
-          .hasMessageContaining("MANIFEST_UNKNOWN")
-          .hasMessageContaining("127.0.0.1:1 refused");
+    assertThat(mirrored.find(reference, Credentials.none()).manifest().bytes()).isEqualTo(MANIFEST);
+    assertThat(registry.requests).containsExactly("GET /v2/mirror/a/manifests/1");
+    assertThatThrownBy(
+            () -> mirrored.find(ImageReference.parse("example.com/a:2"), Credentials.none()))
+        .hasMessageContaining("MANIFEST_UNKNOWN")
+        .hasMessageContaining("127.0.0.1:1 refused");
   }
 
   @ParameterizedTest
@@ -521,10 +520,10 @@ class RegistryTest {
                 Set.of("registry.invalid:5000"),
                 Map.of("HTTP_PROXY", "http://name:secret@" + registry.host())),
             Clock.systemUTC());
-      RegistryClient.Found found =
-          proxied.find(ImageReference.parse("registry.invalid:5000/a/b:1"), Credentials.none());
+    RegistryClient.Found found =
+        proxied.find(ImageReference.parse("registry.invalid:5000/a/b:1"), Credentials.none());
 
-      assertThat(found.manifest().bytes()).isEqualTo(MANIFEST);
-      assertThat(registry.requests).containsExactly("GET /v2/a/b/manifests/1");
+    assertThat(found.manifest().bytes()).isEqualTo(MANIFEST);
+    assertThat(registry.requests).containsExactly("GET /v2/a/b/manifests/1");
   }
 }

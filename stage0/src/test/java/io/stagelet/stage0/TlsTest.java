@@ -153,8 +153,7 @@ class TlsTest {
             Duration.ofSeconds(5),
             3,
             32 << 10);
-    return new RegistryClient(
-            settings, Registries.of(files, insecure, Map.of()), Clock.systemUTC())
+    return new RegistryClient(settings, Registries.of(files, insecure, Map.of()), Clock.systemUTC())
         .find(ImageReference.parse(host + "/a:1"), Credentials.none())
         .manifest()
         .bytes();

@@ -96,7 +96,8 @@ public final class PullBenchmark {
     print(List.copyOf(all.values()));
   }
 
-  private Figures measure(String runtime, Map<String, String> images, Map<Integer, String> startable)
+  private Figures measure(
+      String runtime, Map<String, String> images, Map<Integer, String> startable)
       throws InterruptedException {
     Path socket = node.start(runtime);
     Map<String, Double> millis = new LinkedHashMap<>();
@@ -188,8 +189,7 @@ public final class PullBenchmark {
     millis.put("CreateContainer, %d layers".formatted(layers), time.medianMillis());
     // containerd mounts for good only when it starts
     millis.put(
-        "create + start, %d layers".formatted(layers),
-        time.medianMillis() + start.medianMillis());
+        "create + start, %d layers".formatted(layers), time.medianMillis() + start.medianMillis());
   }
 
   private long mainProcess(String runtime) {
