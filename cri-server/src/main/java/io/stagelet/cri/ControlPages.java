@@ -17,6 +17,7 @@ import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.ImageFsUsage;
 import io.stagelet.stage0.ImageService;
+import io.stagelet.stage0.PullCounters;
 import io.stagelet.units.Units;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -321,6 +322,7 @@ final class ControlPages {
     text.add(Metric.DISK_BYTES, space.freeBytes(), "free");
     text.add(Metric.DISK_INODES, space.inodes(), "all");
     text.add(Metric.DISK_INODES, space.freeInodes(), "free");
+    pulls(text);
     relay(text);
     systemd(text);
     process(text);
@@ -329,6 +331,18 @@ final class ControlPages {
 
   private static long count(List<ContainerRecord.Life> lives, Class<?> kind) {
     return lives.stream().filter(kind::isInstance).count();
+  }
+
+  private void pulls(MetricsText text) {
+    PullCounters.Figures pulls = images.pulls();
+    text.add(Metric.PULLS_UNDER_WAY, pulls.running());
+    text.add(Metric.PULLED, pulls.pulled());
+    pulls.failed().forEach((code, count) -> text.add(Metric.PULLS_FAILED, count, code.name()));
+    text.add(Metric.PULL_BYTES, pulls.receivedBytes());
+    text.add(Metric.PULL_LAYERS, pulls.layers());
+    text.add(Metric.PULL_RANGED, pulls.ranged());
+    text.add(Metric.PULL_BREAKS, pulls.stalled(), "stalled");
+    text.add(Metric.PULL_BREAKS, pulls.broken(), "broken");
   }
 
   private void relay(MetricsText text) {
