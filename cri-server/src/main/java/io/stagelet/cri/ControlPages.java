@@ -9,6 +9,7 @@ import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.measure.Metric;
 import io.stagelet.cri.measure.MetricsText;
 import io.stagelet.cri.measure.Timings;
+import io.stagelet.cri.trace.OtlpExporter;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.RelayCounters;
 import io.stagelet.linux.FilesystemSpace;
@@ -25,6 +26,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** What the server tells of itself by HTTP, as JSON and as metrics. */
@@ -45,6 +47,7 @@ final class ControlPages {
   private final Relay relay;
   private final Units units;
   private final Measures measures;
+  private final Optional<OtlpExporter> traces;
   private final Path root;
   private final Instant begin;
 
@@ -60,6 +63,7 @@ final class ControlPages {
       Relay relay,
       Units units,
       Measures measures,
+      Optional<OtlpExporter> traces,
       Path root,
       Clock clock) {
     this.version = version;
@@ -73,6 +77,7 @@ final class ControlPages {
     this.relay = relay;
     this.units = units;
     this.measures = measures;
+    this.traces = traces;
     this.root = root;
     this.begin = clock.instant();
   }
@@ -304,6 +309,10 @@ final class ControlPages {
     text.add(Metric.DISK_INODES, space.freeInodes(), "free");
     relay(text);
     systemd(text);
+    traces.ifPresent(exporter -> {
+      text.add(Metric.TRACE_SPANS, exporter.sent(), "sent");
+      text.add(Metric.TRACE_SPANS, exporter.dropped(), "dropped");
+    });
     process(text);
     return text.toString();
   }
