@@ -11,6 +11,7 @@ import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalLoggers;
 import io.stagelet.journal.JournalNamespace;
+import io.stagelet.journal.JournalProbe;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
 import io.stagelet.linux.CleanupStack;
@@ -49,6 +50,8 @@ final class CriServer implements AutoCloseable {
 
   /** What stagelet.socket calls its descriptor. */
   private static final String SOCKET = "cri";
+
+  private static final Duration PATIENCE_WITH_JOURNALD = Duration.ofSeconds(2);
 
   /** How long spans wait for others to be sent with. */
   private static final Duration TRACES_GATHERED = Duration.ofSeconds(2);
@@ -234,7 +237,14 @@ final class CriServer implements AutoCloseable {
     ControlPages pages =
         new ControlPages(
             version,
-            new Health(units, handlers, cni, registries, relay, configuration.root()),
+            new Health(
+                units,
+                handlers,
+                cni,
+                registries,
+                relay,
+                new JournalProbe(JournalProbe.SOCKET, PATIENCE_WITH_JOURNALD),
+                configuration.root()),
             handlers,
             pods,
             records,
