@@ -9,6 +9,7 @@ import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.measure.Metric;
 import io.stagelet.cri.measure.MetricsText;
 import io.stagelet.cri.measure.Timings;
+import io.stagelet.cri.trace.OtlpExporter;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.RelayCounters;
 import io.stagelet.linux.ErrorCode;
@@ -27,6 +28,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** What the server tells of itself by HTTP, as JSON and as metrics. */
@@ -48,6 +50,7 @@ final class ControlPages {
   private final Units units;
   private final Measures measures;
   private final Mending mending;
+  private final Optional<OtlpExporter> traces;
   private final Path root;
   private final Instant begin;
 
@@ -64,6 +67,7 @@ final class ControlPages {
       Units units,
       Measures measures,
       Mending mending,
+      Optional<OtlpExporter> traces,
       Path root,
       Clock clock) {
     this.version = version;
@@ -78,6 +82,7 @@ final class ControlPages {
     this.units = units;
     this.measures = measures;
     this.mending = mending;
+    this.traces = traces;
     this.root = root;
     this.begin = clock.instant();
   }
@@ -325,6 +330,10 @@ final class ControlPages {
     pulls(text);
     relay(text);
     systemd(text);
+    traces.ifPresent(exporter -> {
+      text.add(Metric.TRACE_SPANS, exporter.sent(), "sent");
+      text.add(Metric.TRACE_SPANS, exporter.dropped(), "dropped");
+    });
     process(text);
     return text.toString();
   }
