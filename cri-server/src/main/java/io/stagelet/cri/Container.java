@@ -14,6 +14,7 @@ final class Container {
   private final Sandbox sandbox;
   private final CompletableFuture<ContainerRecord.Exited> ended = new CompletableFuture<>();
   private final AtomicBoolean askedToStop = new AtomicBoolean();
+  private volatile boolean killed;
   private volatile ContainerRecord record;
 
   Container(ContainerRecord record, Sandbox sandbox) {
@@ -62,9 +63,24 @@ final class Container {
     return askedToStop.compareAndSet(false, true);
   }
 
-  /** Whether this server was asked to end it. */
-  boolean askedToStop() {
-    return askedToStop.get();
+  /** Whether this server has sent it a signal to end. */
+  boolean wasSentSignal() {
+    return killed || askedToStop.get();
+  }
+
+  /** Takes that back: the signal could not be sent. */
+  void couldNotBeAsked() {
+    askedToStop.set(false);
+  }
+
+  /** From now on its end is the server's doing. */
+  void killing() {
+    killed = true;
+  }
+
+  /** Whether the server has killed it. */
+  boolean isKilled() {
+    return killed;
   }
 
   /** The unit to look at when something is wrong. */

@@ -506,7 +506,6 @@ public final class ImageService implements AutoCloseable {
       pulls = List.copyOf(running.values());
     }
     pulls.forEach(RunningPull::cancel);
-    registry.close();
     layers.close();
     sessions.close();
   }
@@ -587,7 +586,8 @@ public final class ImageService implements AutoCloseable {
         size,
         record.config(),
         record.diffIds(),
-        isPinned(record));
+        isPinned(record),
+        record.artifact());
   }
 
   private boolean isPinned(ImageRecords.ImageRecord record) {
@@ -787,6 +787,7 @@ public final class ImageService implements AutoCloseable {
               allBlobs,
               record.config(),
               record.diffIds(),
+              record.artifact(),
               record.configSize());
       if (there.isEmpty() || !there.get().equals(named)) {
         records.put(named, blobs);

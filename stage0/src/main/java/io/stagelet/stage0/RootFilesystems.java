@@ -104,6 +104,12 @@ public final class RootFilesystems {
       Path work,
       Optional<IdMappings> mappings,
       Optional<String> label) {
+    if (image.artifact()) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "image %s %s is an OCI artifact: files for image volumes, and no program that a container could run. Mount it with volumes[].image"
+              .formatted(image.id(), image.tags()));
+    }
     Path absolute = target.toAbsolutePath().normalize();
     OverlayLayers.Upper writable = new OverlayLayers.Upper(upper, work);
     held(
