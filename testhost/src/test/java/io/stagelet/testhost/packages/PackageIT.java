@@ -175,6 +175,30 @@ class PackageIT {
     shell("stagelet story default/pod2 > /dev/null");
   }
 
+  @Test
+  @Order(4)
+  void everyCommandInTheDocumentsDoesWhatItSays() throws IOException {
+    String image = "127.0.0.1:5000/k8s-staging-cri-tools/test-image-1:latest";
+    NODE.pushImages("k8s-staging-cri-tools/test-image-1");
+    List<String> commands = DocumentedCommands.with(PROJECT, "pod1", image);
+
+    assertThat(commands).hasSizeGreaterThan(30);
+    for (String command : commands) {
+      Node.Outcome outcome = attempt(command);
+      // a container that was started once has no run before that
+      boolean fails = command.contains("--previous");
+      assertThat(outcome.exitCode())
+          .as("%s%n%s", command, outcome.output())
+          .isEqualTo(fails ? 1 : 0);
+    }
+    assertThat(shell("stagelet story default/pod1 --json | head -n 1")).startsWith("{\"time\":");
+    assertThat(shell("stagelet logs default/pod1 --json | head -n 1"))
+        .contains("\"line\":\"hello\"");
+    assertThat(shell("stagelet support --json -o /tmp/support.tar.gz"))
+        .contains("/tmp/support.tar.gz");
+    assertThat(shell("tar -xzOf /tmp/support.tar.gz")).doesNotContain("hunter2");
+  }
+
   private static void startPod(CriConnection cri, String name) {
     ImageSpec image = ImageSpec.newBuilder().setImage(IMAGE).build();
     var _ = cri.images().pullImage(PullImageRequest.newBuilder().setImage(image).build());
