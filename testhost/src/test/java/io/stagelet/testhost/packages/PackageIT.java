@@ -106,7 +106,7 @@ class PackageIT {
 
     assertThat(shell("systemctl is-active stagelet.service stagelet.socket"))
         .isEqualTo("active\nactive");
-    assertThat(shell("stagelet version")).startsWith("stagelet ");
+    assertThat(shell("stagelet version")).isEqualTo("stagelet 1.0.0");
     assertThat(shell("stagelet config check")).contains("no mistakes");
     assertThat(shell("systemctl show -p Type -p WatchdogUSec -p FileDescriptorStoreMax stagelet"))
         .contains("Type=notify-reload", "WatchdogUSec=1min", "FileDescriptorStoreMax=16384");
