@@ -22,6 +22,7 @@ import io.stagelet.stage0.ImageService;
 import io.stagelet.stage0.ImageSettings;
 import io.stagelet.stage0.Registries;
 import io.stagelet.stage0.RegistryFiles;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.InheritedDescriptor;
@@ -105,6 +106,7 @@ final class CriServer implements AutoCloseable {
             .orElseGet(Traces::none);
     Measures measures = new Measures(traces);
     RegistryOutcomes registries = new RegistryOutcomes(clock);
+    Faults faults = Faults.of(environment);
     Map<String, Integer> descriptors =
         SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
             .collect(
@@ -145,13 +147,14 @@ final class CriServer implements AutoCloseable {
     Handlers handlers =
         part(
             "the handlers",
-            new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
+            new Handlers(
+                configuration, ServiceLoader.load(Stage1Provider.class), host(units, faults)));
     Records records =
         new Records(configuration.root(), configuration.runDirectory().resolve("records"));
     Pods pods = new Pods();
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
-    Cni cni = cni(configuration, clock);
+    Cni cni = cni(configuration, clock, faults);
     CniWatch networks =
         part("the watch of CNI configurations", new CniWatch(cni.directories(), cni::changed));
     PodRanges podRanges = new PodRanges(configuration.root().resolve("pod-ranges.json"));
@@ -179,7 +182,8 @@ final class CriServer implements AutoCloseable {
             ids,
             clock,
             events,
-            measures);
+            measures,
+            faults);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
             configuration,
@@ -195,7 +199,8 @@ final class CriServer implements AutoCloseable {
             clock,
             images.rootFilesystems().mapsIds(),
             events,
-            measures);
+            measures,
+            faults);
     Recovery recovery =
         new Recovery(
             handlers,
@@ -207,7 +212,8 @@ final class CriServer implements AutoCloseable {
             inputs,
             new Inspection(configuration, handlers, records, cni),
             cni,
-            measures);
+            measures,
+            keeper());
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -254,6 +260,7 @@ final class CriServer implements AutoCloseable {
             relay,
             units,
             measures,
+            new LiveMending(pods, records, handlers, sandboxes, containers),
             exporter,
             configuration.root(),
             clock);
@@ -321,7 +328,7 @@ final class CriServer implements AutoCloseable {
   }
 
   /** The networks of pods; a handler may have one of its own. */
-  static Cni cni(Configuration configuration, Clock clock) {
+  static Cni cni(Configuration configuration, Clock clock, Faults faults) {
     Map<String, Path> directories = new TreeMap<>();
     configuration
         .handlers()
@@ -331,7 +338,8 @@ final class CriServer implements AutoCloseable {
         configuration.cniConfigurationDirectory(),
         directories,
         configuration.cniBinaryDirectories(),
-        clock);
+        clock,
+        faults);
   }
 
   private <T extends AutoCloseable> T part(String name, T part) {
@@ -353,12 +361,15 @@ final class CriServer implements AutoCloseable {
     };
   }
 
-  static Stage1Host host(Units units) {
+  static Stage1Host host(Units units, Faults faults) {
     return new Stage1Host() {
       @Override
       public <T> T shared(Class<T> type) {
         if (type.isInstance(units)) {
           return type.cast(units);
+        }
+        if (type.isInstance(faults)) {
+          return type.cast(faults);
         }
         throw new StageletException(
             ErrorCode.UNIMPLEMENTED, "the server shares no " + type.getName());

@@ -95,7 +95,7 @@ public final class StoryCommand implements Callable<Integer> {
       query.add("+");
       query.add("POD_ID=" + sandbox);
     }
-    // systemd 252 does not put a unit's own fields on what PID 1 says about it
+    // before systemd 254 PID 1 does not put a unit's own fields on what it says about it
     for (String unit : pod.units()) {
       query.add("+");
       query.add("UNIT=" + unit);

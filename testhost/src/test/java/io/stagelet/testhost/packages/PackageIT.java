@@ -174,6 +174,9 @@ class PackageIT {
         .atMost(SOON)
         .untilAsserted(() -> assertThat(shell("stagelet logs default/pod2")).contains("hello"));
     shell("stagelet story default/pod2 > /dev/null");
+    assertThat(shell("journalctl -x --no-pager -t stagelet K8S_POD_NAME=pod2"))
+        .as("explained by the message catalog")
+        .contains("Subject: A pod is up", "Subject: Container app runs");
   }
 
   @Test
