@@ -64,8 +64,7 @@ class CommandIT {
   /** With {@code --json}, on the store of that name; it must succeed. */
   private JsonNode json(String store, String command, String... arguments) throws IOException {
     List<String> all =
-        new ArrayList<>(
-            List.of(command, "--json", "--store", directory.resolve(store).toString()));
+        new ArrayList<>(List.of(command, "--json", "--store", directory.resolve(store).toString()));
     all.addAll(List.of(arguments));
     Result result = run(all.toArray(String[]::new));
     assertThat(result.code()).as("%s: %s", command, result.errors()).isZero();
