@@ -16,7 +16,9 @@ import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * What a container's service finds in its machine: its directory, with all that it mounts in places
@@ -28,7 +30,8 @@ import java.util.Set;
  *   dev/            a tmpfs with its device nodes
  *   mounts/N        its Nth mount
  *   mounts/shm      the pod's /dev/shm
- *   mounts/tools    what puts a process that joins it into its place
+ *   mounts/tools    what makes a process that joins it the container's, with the filter over it
+ *   filter          its seccomp filter
  * </pre>
  */
 final class ContainerFiles {
@@ -49,7 +52,13 @@ final class ContainerFiles {
   private ContainerFiles() {}
 
   /** Mounts all, and shows it to the machine. */
-  static void make(Machine machine, ContainerPlan container, EntryTools tools) {
+  static void make(
+      Machine machine,
+      ContainerPlan container,
+      Optional<SeccompProfile> seccomp,
+      EntryTools tools) {
+    // what an earlier try has left
+    remove(machine, container);
     try {
       Path mounts = container.directory().resolve("mounts");
       Files.createDirectories(mounts);
@@ -66,9 +75,14 @@ final class ContainerFiles {
       // not as the host's /run is, which may forbid programs
       Mounts.remount(
           shown, Set.of(MountFlag.READ_ONLY, MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES));
+      if (seccomp.isPresent()) {
+        Path filter = container.directory().resolve("filter");
+        seccomp.get().writeTo(filter);
+        Mounts.bind(filter, tools.filter(shown));
+        Mounts.remount(tools.filter(shown), Set.of(MountFlag.READ_ONLY, MountFlag.NO_SET_USER_ID));
+      }
       devices(container);
-      Path shared = Files.createDirectories(machine.shared(container));
-      Mounts.bindRecursively(container.directory(), shared);
+      show(machine, container);
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
@@ -78,17 +92,53 @@ final class ContainerFiles {
     }
   }
 
+  /**
+   * Moves all to the machine. Here nothing stays mounted but the root filesystem: a volume's mount
+   * points could not be removed on this host as long as it were.
+   */
+  private static void show(Machine machine, ContainerPlan container) throws IOException {
+    Path shared = Files.createDirectories(machine.shared(container));
+    Mounts.bindRecursively(container.directory(), shared);
+    // what is unmounted from now on stays in the machine, and hears of the volumes' own mounts
+    Mounts.propagationRecursively(shared, MountPropagation.PRIVATE);
+    detach(target -> target.startsWith(shared) && !target.equals(shared));
+    detachOwn(container);
+  }
+
+  private static void detachOwn(ContainerPlan container) {
+    Path mounts = container.directory().resolve("mounts");
+    Path dev = container.directory().resolve("dev");
+    detach(target -> target.startsWith(mounts) || target.startsWith(dev));
+  }
+
+  private static void detach(Predicate<Path> chosen) {
+    MountInfo.all().stream()
+        .map(MountInfo::target)
+        .filter(chosen)
+        .sorted(Comparator.reverseOrder())
+        .forEach(Mounts::detach);
+  }
+
   /** Unmounts all, here and in the machine; fine when it is gone. The root filesystem stays. */
   static void remove(Machine machine, ContainerPlan container) {
     Path shared = machine.shared(container);
-    Path mounts = container.directory().resolve("mounts");
-    Path dev = container.directory().resolve("dev");
-    MountInfo.all().stream()
-        .map(MountInfo::target)
-        .filter(target ->
-            target.startsWith(shared) || target.startsWith(mounts) || target.startsWith(dev))
-        .sorted(Comparator.reverseOrder())
-        .forEach(Mounts::detach);
+    if (!Files.exists(shared)) {
+      detachOwn(container);
+      return;
+    }
+    NspawnStage1.leader(machine)
+        .ifPresent(leader ->
+            Command.of(
+                    "/usr/bin/nsenter",
+                    "--target=" + leader,
+                    "--mount",
+                    "/usr/bin/umount",
+                    "--recursive",
+                    "--lazy",
+                    Machine.inside(container).toString())
+                .run());
+    detach(target -> target.startsWith(shared));
+    detachOwn(container);
     try {
       Files.deleteIfExists(shared);
     } catch (IOException failure) {

@@ -21,12 +21,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** A container as a service of its machine's systemd. */
 final class ContainerService {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
   private static final Pattern VARIABLE = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
   private static final int DATABASE_LIMIT = 4 << 20;
+
+  /** (uid_t) -1 where it has 16 bits; systemd takes it for no user and no group. */
+  private static final long NOBODY = 65535;
 
   /** What systemd adds to the environment of a service, and nobody asked for. */
   private static final List<String> ADDED_VARIABLES =
@@ -79,27 +83,33 @@ final class ContainerService {
         throw refused(container, "a mount over its whole root");
       }
     }
-    for (String variable : container.process().environment()) {
-      int equals = variable.indexOf('=');
-      String name = equals < 0 ? variable : variable.substring(0, equals);
-      if (!VARIABLE.matcher(name).matches()) {
-        throw refused(
-            container,
-            "the environment variable '%s': systemd takes letters, digits and _ in their names"
-                .formatted(name));
-      }
-    }
     if (container.security().apparmorProfile().isPresent()) {
       throw refused(container, "an AppArmor profile: a machine has no access to AppArmor");
     }
     if (container.security().selinux().isPresent()) {
       throw refused(container, "an SELinux label: a machine has no access to SELinux");
     }
-    container
-        .security()
-        .seccomp()
-        .ifPresent(profile -> SystemCallProfile.properties(profile, json));
+    var _ = seccomp(container, json);
     var _ = CapabilitySet.bits(container.security().capabilities());
+  }
+
+  static Optional<SeccompProfile> seccomp(ContainerPlan container, ObjectMapper json) {
+    return container.security().seccomp().map(profile -> SeccompProfile.of(profile, json));
+  }
+
+  /**
+   * Whether systemd can be told all that its first process is to be; else the process is made so by
+   * the same steps as one that joins it.
+   */
+  private static boolean canBeSaid(ContainerPlan container, Optional<List<UnitProperty>> filter) {
+    ExecPlan process = container.process();
+    return filter.isPresent()
+        && Stream.concat(
+                Stream.of(process.user().uid(), process.user().gid()),
+                process.user().additionalGroups().stream())
+            .noneMatch(id -> id == NOBODY)
+        && environment(container).keySet().stream()
+            .allMatch(name -> VARIABLE.matcher(name).matches());
   }
 
   private static StageletException refused(ContainerPlan container, String what) {
@@ -137,15 +147,17 @@ final class ContainerService {
             .timeoutStop(container.grace())
             .oomPolicy(OomPolicy.CONTINUE)
             .oomScoreAdjust(container.resources().oomScoreAdjust())
-            .execStart(arguments(process), false)
             .workingDirectory(Path.of(process.workingDirectory()));
-    Map<String, String> environment = environment(container);
-    unit.environment(environment);
     List<UnitProperty> properties = new ArrayList<>();
-    properties.add(
-        new UnitProperty.Texts(
-            "UnsetEnvironment",
-            ADDED_VARIABLES.stream().filter(name -> !environment.containsKey(name)).toList()));
+    Optional<List<UnitProperty>> filter =
+        seccomp(container, json)
+            .map(SystemCallProfile::properties)
+            .orElseGet(() -> Optional.of(List.of()));
+    if (canBeSaid(container, filter)) {
+      asSaid(container, filter.orElseThrow(), unit, properties);
+    } else {
+      unit.execStart(Entry.line(container, process), false);
+    }
     properties.add(new UnitProperty.Text("RootDirectory", inside.resolve("rootfs").toString()));
     properties.add(new UnitProperty.Flag("MountAPIVFS", true));
     if (container.pids().sharing() == ContainerPlan.Pids.Sharing.OWN) {
@@ -155,6 +167,27 @@ final class ContainerService {
       properties.add(new UnitProperty.Text("ProtectControlGroupsEx", "private"));
     }
     binds(container, inside, properties);
+    paths(container, properties);
+    devices(container, properties);
+    streams(container, inside, terminal, unit, properties);
+    properties.addAll(Limits.of(container.resources()));
+    return unit.with(properties).build();
+  }
+
+  /** The first process is what it is to be by properties of the service. */
+  private static void asSaid(
+      ContainerPlan container,
+      List<UnitProperty> filter,
+      TransientUnit.ServiceBuilder unit,
+      List<UnitProperty> properties) {
+    ExecPlan process = container.process();
+    ContainerPlan.Security security = container.security();
+    Map<String, String> environment = environment(container);
+    unit.execStart(arguments(process), false).environment(environment);
+    properties.add(
+        new UnitProperty.Texts(
+            "UnsetEnvironment",
+            ADDED_VARIABLES.stream().filter(name -> !environment.containsKey(name)).toList()));
     properties.add(new UnitProperty.Text("User", String.valueOf(process.user().uid())));
     properties.add(new UnitProperty.Text("Group", String.valueOf(process.user().gid())));
     properties.add(
@@ -169,19 +202,12 @@ final class ContainerService {
     properties.add(
         new UnitProperty.Number64(
             "AmbientCapabilities", CapabilitySet.bits(security.ambientCapabilities())));
-    paths(container, properties);
     List<String> search =
         List.of(environment.getOrDefault("PATH", "").split(":")).stream()
             .filter(place -> place.startsWith("/"))
             .toList();
     properties.add(new UnitProperty.Texts("ExecSearchPath", search));
-    security
-        .seccomp()
-        .ifPresent(profile -> properties.addAll(SystemCallProfile.properties(profile, json)));
-    devices(container, properties);
-    streams(container, inside, terminal, unit, properties);
-    properties.addAll(Limits.of(container.resources()));
-    return unit.with(properties).build();
+    properties.addAll(filter);
   }
 
   private static void binds(ContainerPlan container, Path inside, List<UnitProperty> properties) {

@@ -200,7 +200,7 @@ final class NspawnStage1 implements Stage1 {
     ContainerService.check(container, json);
     Machine machine = new Machine(container.sandbox());
     MachineRoot.addUsers(machine, container.process().user());
-    ContainerFiles.make(machine, container, tools);
+    ContainerFiles.make(machine, container, ContainerService.seccomp(container, json), tools);
   }
 
   @Override
