@@ -19,7 +19,11 @@ import java.util.stream.Stream;
 final class StageletRuntime implements RuntimeUnderTest {
   private static final String UNIT =
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
-  private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
+  /** The handlers whose stage1 is {@code oci}. */
+  private static final List<Handler> OCI = List.of(new Handler("crun"), new Handler("runc"));
+
+  private static final List<Handler> HANDLERS =
+      Stream.concat(OCI.stream(), Stream.of(Handler.NSPAWN)).toList();
 
   /** A handler whose runtime is not installed: {@code /nonexistent/runtime}. */
   static final Handler WITHOUT_RUNTIME = new Handler("without-runtime");
@@ -96,6 +100,10 @@ final class StageletRuntime implements RuntimeUnderTest {
             stage1 = "oci"
             runtime = "%s"
             output = "drop"
+
+            [handlers.%s]
+            stage1 = "nspawn"
+            annotation = true
             """
                 .formatted(
                     run.resolve("stagelet.sock"),
@@ -108,8 +116,9 @@ final class StageletRuntime implements RuntimeUnderTest {
                     FIELD_LABEL,
                     WITHOUT_RUNTIME.name(),
                     DROPPING.name(),
-                    program(HANDLERS.getFirst().name())));
-    for (Handler handler : HANDLERS) {
+                    program(HANDLERS.getFirst().name()),
+                    Handler.NSPAWN.name()));
+    for (Handler handler : OCI) {
       text.append(
           """
 

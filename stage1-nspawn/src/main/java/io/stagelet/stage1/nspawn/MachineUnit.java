@@ -81,7 +81,7 @@ final class MachineUnit {
             "--notify-ready=yes",
             "--kill-signal=SIGRTMIN+3",
             "--keep-unit",
-            "--register=yes",
+            "--register=no",
             "--capability=all",
             "--resolv-conf=off",
             "--timezone=off",

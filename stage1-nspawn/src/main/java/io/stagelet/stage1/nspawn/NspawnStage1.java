@@ -32,6 +32,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -143,6 +144,26 @@ final class NspawnStage1 implements Stage1 {
       units.start(MachineUnit.of(machine), JOB_TIMEOUT);
       var _ = machines.systemdOf(machine);
       undo.keep();
+    }
+    // nothing of the pod depends on it
+    Thread.startVirtualThread(() -> register(machine));
+  }
+
+  /** systemd-nspawn registers none that shares namespaces that it did not make. */
+  private void register(Machine machine) {
+    try {
+      Optional<Integer> leader = leader(machine);
+      if (leader.isPresent()) {
+        units.registerMachine(
+            machine.name(),
+            HexFormat.of().parseHex(machine.machineId()),
+            "stagelet",
+            leader.get(),
+            machine.root());
+      }
+    } catch (StageletException failure) {
+      LOG.info(
+          "machinectl does not know {}: {}", machine.name(), StageletException.reason(failure));
     }
   }
 
