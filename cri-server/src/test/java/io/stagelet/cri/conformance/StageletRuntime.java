@@ -19,6 +19,7 @@ import java.util.stream.Stream;
 final class StageletRuntime implements RuntimeUnderTest {
   private static final String UNIT =
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
+
   /** The handlers whose stage1 is {@code oci}. */
   private static final List<Handler> OCI = List.of(new Handler("crun"), new Handler("runc"));
 
