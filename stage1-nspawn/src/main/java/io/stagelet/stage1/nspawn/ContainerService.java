@@ -112,6 +112,16 @@ final class ContainerService {
             .allMatch(name -> VARIABLE.matcher(name).matches());
   }
 
+  /**
+   * Not {@code exec} where the service has a PID namespace of its own: systemd 257 loses how its
+   * process ended, if it did before systemd has noticed that it runs.
+   */
+  private static ServiceType type(ContainerPlan container) {
+    return container.pids().sharing() == ContainerPlan.Pids.Sharing.OWN
+        ? ServiceType.SIMPLE
+        : ServiceType.EXEC;
+  }
+
   private static StageletException refused(ContainerPlan container, String what) {
     return new StageletException(
         ErrorCode.INVALID_ARGUMENT,
@@ -138,7 +148,7 @@ final class ContainerService {
                         container.sandbox().name()))
             .defaultDependencies(false)
             .slice(UnitName.of("-.slice"))
-            .type(ServiceType.EXEC)
+            .type(type(container))
             .delegate(true)
             .remainAfterExit(true)
             .killMode(KillMode.MIXED)

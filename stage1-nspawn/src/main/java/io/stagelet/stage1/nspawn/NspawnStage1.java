@@ -40,6 +40,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -234,28 +235,21 @@ final class NspawnStage1 implements Stage1 {
       terminal.accept(pair.master());
       device = Optional.of(pair.device());
     }
+    UnitName unit = Machine.unitOf(container);
     try {
       systemd.start(ContainerService.of(container, device, json), JOB_TIMEOUT);
+      StartOfProcess.await(cgroup(container), () -> systemd.status(unit))
+          .ifPresent(end -> failIfItNeverRan(container, end));
     } catch (UnitException failure) {
       Optional<UnitStatus> status = failure.status();
-      int exit = status.map(UnitStatus::execMainStatus).orElse(0);
-      boolean ended = status.map(known -> known.main().ended()).orElse(false);
-      if (ended && (exit < FIRST_STEP || exit > LAST_STEP)) {
-        // it ran, and ended badly before its start was through: an end like any other
+      if (status.isPresent() && status.get().main().ended()) {
+        failIfItNeverRan(container, status.get());
         return;
       }
       removeContainer(container);
-      throw notStarted(
-          container,
-          ended
-              ? "%s (%s, exit code %d of systemd; see journalctl -u %s)"
-                  .formatted(
-                      STEPS.getOrDefault(exit, "one of its properties cannot be applied"),
-                      container.process().arguments().getFirst(),
-                      exit,
-                      machine.unit())
-              : StageletException.reason(failure),
-          failure);
+      throw notStarted(container, StageletException.reason(failure), failure);
+    } catch (StartFailure failure) {
+      throw failure;
     } catch (StageletException failure) {
       if (failure.code() != ErrorCode.INVALID_ARGUMENT) {
         throw failure;
@@ -264,8 +258,26 @@ final class NspawnStage1 implements Stage1 {
     }
   }
 
+  /** One that ran, and ended badly before its start was through, has an end like any other. */
+  private void failIfItNeverRan(ContainerPlan container, UnitStatus status) {
+    int exit = status.execMainStatus();
+    if (exit < FIRST_STEP || exit > LAST_STEP || status.main().signal() != 0) {
+      return;
+    }
+    removeContainer(container);
+    throw notStarted(
+        container,
+        "%s (%s, exit code %d of systemd; see journalctl -u %s)"
+            .formatted(
+                STEPS.getOrDefault(exit, "one of its properties cannot be applied"),
+                container.process().arguments().getFirst(),
+                exit,
+                new Machine(container.sandbox()).unit()),
+        null);
+  }
+
   private static StartFailure notStarted(
-      ContainerPlan container, String why, StageletException failure) {
+      ContainerPlan container, String why, @Nullable StageletException failure) {
     return new StartFailure(
         "container %s cannot be started: %s".formatted(container.name(), why), failure);
   }
