@@ -1,6 +1,7 @@
 package io.stagelet.stage1.nspawn;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.limits.Limits;
 import io.stagelet.linux.ConfinedFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -90,6 +91,7 @@ final class ContainerService {
       throw refused(container, "an SELinux label: a machine has no access to SELinux");
     }
     var _ = seccomp(container, json);
+    var _ = Limits.of(container.resources());
     var _ = CapabilitySet.bits(container.security().capabilities());
   }
 
@@ -180,7 +182,7 @@ final class ContainerService {
     paths(container, properties);
     devices(container, properties);
     streams(container, inside, terminal, unit, properties);
-    properties.addAll(Limits.of(container.resources()));
+    properties.addAll(Limits.of(container.resources()).properties());
     return unit.with(properties).build();
   }
 

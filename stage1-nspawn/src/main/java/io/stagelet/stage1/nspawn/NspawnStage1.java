@@ -1,6 +1,8 @@
 package io.stagelet.stage1.nspawn;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.limits.DelegatedFiles;
+import io.stagelet.limits.Limits;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
@@ -21,6 +23,7 @@ import io.stagelet.stage0.spi.StartFailure;
 import io.stagelet.units.ActiveState;
 import io.stagelet.units.KillWho;
 import io.stagelet.units.ServiceResult;
+import io.stagelet.units.TransientUnit;
 import io.stagelet.units.UnitEvent;
 import io.stagelet.units.UnitException;
 import io.stagelet.units.UnitName;
@@ -56,6 +59,7 @@ import org.slf4j.LoggerFactory;
 final class NspawnStage1 implements Stage1 {
   private static final Logger LOG = LoggerFactory.getLogger(NspawnStage1.class);
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
   private static final Path NSPAWN_STATE = Path.of("/run/systemd/nspawn");
   private static final int SIGKILL = 9;
 
@@ -81,6 +85,7 @@ final class NspawnStage1 implements Stage1 {
   private final Machines machines;
   private final EntryTools tools;
   private final ObjectMapper json;
+  private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
   NspawnStage1(Units units, EntryTools tools, ObjectMapper json) {
@@ -141,6 +146,10 @@ final class NspawnStage1 implements Stage1 {
       Mounts.bind(machine.shared(), machine.shared());
       // what is mounted in it later shows in the machine as well
       Mounts.propagation(machine.shared(), MountPropagation.SHARED);
+      if (sandbox.hasOwnSlice()) {
+        undo.push("stop " + sandbox.slice(), () -> stopSlice(sandbox));
+        startSlice(sandbox);
+      }
       undo.push("stop " + machine.unit(), () -> stopMachine(machine));
       units.start(MachineUnit.of(machine), JOB_TIMEOUT);
       var _ = machines.systemdOf(machine);
@@ -172,7 +181,27 @@ final class NspawnStage1 implements Stage1 {
   public void stopSandbox(SandboxPlan sandbox) {
     Machine machine = new Machine(sandbox);
     stopMachine(machine);
+    if (sandbox.hasOwnSlice()) {
+      stopSlice(sandbox);
+    }
     release(machine);
+  }
+
+  private void startSlice(SandboxPlan sandbox) {
+    UnitName slice = UnitName.of(sandbox.slice());
+    if (units.status(slice).isEmpty()) {
+      units.start(
+          TransientUnit.slice(slice)
+              .description("Slice of pod %s/%s".formatted(sandbox.namespace(), sandbox.name()))
+              .build(),
+          JOB_TIMEOUT);
+    }
+  }
+
+  private void stopSlice(SandboxPlan sandbox) {
+    UnitName slice = UnitName.of(sandbox.slice());
+    units.stop(slice, JOB_TIMEOUT);
+    units.resetFailed(slice);
   }
 
   /** Without grace: its containers have had theirs, and its systemd keeps nothing. */
@@ -238,6 +267,7 @@ final class NspawnStage1 implements Stage1 {
     UnitName unit = Machine.unitOf(container);
     try {
       systemd.start(ContainerService.of(container, device, json), JOB_TIMEOUT);
+      writeLimits(container);
       StartOfProcess.await(cgroup(container), () -> systemd.status(unit))
           .ifPresent(end -> failIfItNeverRan(container, end));
     } catch (UnitException failure) {
@@ -254,7 +284,19 @@ final class NspawnStage1 implements Stage1 {
       if (failure.code() != ErrorCode.INVALID_ARGUMENT) {
         throw failure;
       }
+      removeContainer(container);
       throw notStarted(container, StageletException.reason(failure), failure);
+    }
+  }
+
+  private void writeLimits(ContainerPlan container) {
+    try {
+      delegated.writeAsItStarts(cgroup(container), Limits.of(container.resources()));
+    } catch (StageletException refused) {
+      // the group of one that has ended already is gone
+      if (Files.exists(cgroup(container))) {
+        throw refused;
+      }
     }
   }
 
@@ -284,10 +326,22 @@ final class NspawnStage1 implements Stage1 {
 
   @Override
   public void update(ContainerPlan container) {
+    Limits limits = Limits.of(container.resources());
     if (state(container) instanceof ContainerState.Running) {
       machines
           .systemdOf(new Machine(container.sandbox()))
-          .setProperties(Machine.unitOf(container), Limits.of(container.resources()));
+          .setProperties(Machine.unitOf(container), limits.properties());
+      delegated.write(cgroup(container), limits);
+    }
+  }
+
+  @Override
+  public void update(SandboxPlan sandbox, ContainerPlan.Resources resources) {
+    Limits limits = Limits.of(resources);
+    if (sandbox.hasOwnSlice()) {
+      UnitName slice = UnitName.of(sandbox.slice());
+      units.setProperties(slice, limits.properties());
+      delegated.write(CGROUPS.resolve(slice.sliceGroup()), limits);
     }
   }
 
