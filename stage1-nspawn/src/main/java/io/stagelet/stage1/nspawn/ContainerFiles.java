@@ -1,12 +1,14 @@
 package io.stagelet.stage1.nspawn;
 
 import io.stagelet.linux.Command;
+import io.stagelet.linux.ConfinedFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.MountPropagation;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.StageletException;
+import io.stagelet.linux.SystemCallException;
 import io.stagelet.stage0.spi.ContainerPlan;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -45,6 +47,19 @@ final class ContainerFiles {
           "stderr", "/proc/self/fd/2",
           "ptmx", "pts/ptmx",
           "core", "/proc/kcore");
+
+  /** Options of {@code mount(8)} for a mount that is there already. */
+  private static final Map<String, MountFlag> OPTIONS =
+      Map.of(
+          "ro", MountFlag.READ_ONLY,
+          "nosuid", MountFlag.NO_SET_USER_ID,
+          "nodev", MountFlag.NO_DEVICES,
+          "noexec", MountFlag.NO_EXEC,
+          "noatime", MountFlag.NO_ACCESS_TIMES);
+
+  /** Options that a bind mount has without a word. */
+  private static final Set<String> AS_IT_IS = Set.of("bind", "rbind", "rw");
+
   private static final int BLOCK = 0060000;
   private static final int CHARACTER = 0020000;
   private static final int TYPE_MASK = 0170000;
@@ -88,6 +103,27 @@ final class ContainerFiles {
           ErrorCode.INTERNAL,
           "could not make the mount points of container %s: %s"
               .formatted(container.name(), StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /** As the OCI runtimes do, unless it is in something that is mounted. */
+  static void makeWorkingDirectory(ContainerPlan container) {
+    String directory = container.process().workingDirectory();
+    boolean mounted =
+        container.mounts().stream()
+            .map(mount -> Path.of(mount.destination()))
+            .anyMatch(Path.of(directory)::startsWith);
+    if (mounted || ConfinedFiles.isDirectory(container.rootfs(), directory).isPresent()) {
+      return;
+    }
+    try {
+      ConfinedFiles.makeDirectories(container.rootfs(), directory);
+    } catch (SystemCallException failure) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "working_dir: %s of container %s is not there and cannot be made: %s"
+              .formatted(directory, container.name(), StageletException.reason(failure)),
           failure);
     }
   }
@@ -161,29 +197,46 @@ final class ContainerFiles {
         mount.propagation() == ContainerPlan.Propagation.PRIVATE
             ? MountPropagation.PRIVATE
             : MountPropagation.SLAVE);
-    if (mount.readOnly()) {
-      Mounts.remount(target, withReadOnly(target));
+    Set<MountFlag> flags = flags(mount);
+    if (!flags.isEmpty()) {
+      flags.addAll(flagsOf(target));
+      Mounts.remount(target, flags);
     }
   }
 
-  /** The flags that the mount has now, and read-only. */
-  private static Set<MountFlag> withReadOnly(Path target) {
-    EnumSet<MountFlag> flags = EnumSet.of(MountFlag.READ_ONLY);
+  /**
+   * What is asked of a mount.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} with an option that is not known
+   */
+  static Set<MountFlag> flags(ContainerPlan.Mount mount) {
+    EnumSet<MountFlag> flags = EnumSet.noneOf(MountFlag.class);
+    if (mount.readOnly()) {
+      flags.add(MountFlag.READ_ONLY);
+    }
+    for (String option : mount.options()) {
+      if (OPTIONS.containsKey(option)) {
+        flags.add(OPTIONS.get(option));
+      } else if (!AS_IT_IS.contains(option)) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "mount_options: '%s' of the mount %s is not known to the stage1 nspawn"
+                .formatted(option, mount.destination()));
+      }
+    }
+    return flags;
+  }
+
+  /** The flags that a mount has now. */
+  private static Set<MountFlag> flagsOf(Path target) {
+    EnumSet<MountFlag> flags = EnumSet.noneOf(MountFlag.class);
     MountInfo.all().stream()
         .filter(mount -> mount.target().equals(target))
         .reduce((first, last) -> last)
-        .ifPresent(mount -> {
-          Set<String> options = mount.options();
-          if (options.contains("nosuid")) {
-            flags.add(MountFlag.NO_SET_USER_ID);
-          }
-          if (options.contains("nodev")) {
-            flags.add(MountFlag.NO_DEVICES);
-          }
-          if (options.contains("noexec")) {
-            flags.add(MountFlag.NO_EXEC);
-          }
-        });
+        .ifPresent(mount ->
+            mount.options().stream()
+                .flatMap(option -> Optional.ofNullable(OPTIONS.get(option)).stream())
+                .forEach(flags::add));
     return flags;
   }
 

@@ -80,9 +80,16 @@ final class ContainerService {
             "bidirectional propagation of its mount %s: systemd makes every mount of a service a receiver only"
                 .formatted(mount.destination()));
       }
+      var _ = ContainerFiles.flags(mount);
       if (mount.destination().equals("/")) {
         throw refused(container, "a mount over its whole root");
       }
+    }
+    if (!container.hooks().isEmpty()) {
+      throw refused(
+          container,
+          "hooks (%s): they are told of an OCI runtime's container, and there is none"
+              .formatted(container.hooks().getFirst().path()));
     }
     if (container.security().apparmorProfile().isPresent()) {
       throw refused(container, "an AppArmor profile: a machine has no access to AppArmor");

@@ -67,19 +67,29 @@ final class NspawnStage1 implements Stage1 {
   private static final int FIRST_STEP = 200;
 
   private static final int LAST_STEP = 245;
+  private static final int NO_PROGRAM = 203;
   private static final Map<Integer, String> STEPS =
       Map.of(
-          200, "its working directory cannot be entered",
-          203,
-              "its program cannot be executed: there is none of that name in the container, or it is not executable",
-          206, "its OOM score cannot be set",
-          208, "its standard input cannot be opened",
-          209, "its standard output cannot be opened",
-          216, "its groups cannot be taken",
-          217, "its user cannot be taken",
-          218, "its capabilities cannot be set",
-          226, "its mounts or namespaces cannot be made",
-          228, "its system call filter cannot be set");
+          200,
+          "its working directory cannot be entered",
+          NO_PROGRAM,
+          "its program cannot be executed",
+          206,
+          "its OOM score cannot be set",
+          208,
+          "its standard input cannot be opened",
+          209,
+          "its standard output cannot be opened",
+          216,
+          "its groups cannot be taken",
+          217,
+          "its user cannot be taken",
+          218,
+          "its capabilities cannot be set",
+          226,
+          "its mounts or namespaces cannot be made",
+          228,
+          "its system call filter cannot be set");
 
   private final Units units;
   private final Machines machines;
@@ -251,6 +261,7 @@ final class NspawnStage1 implements Stage1 {
     ContainerService.check(container, json);
     Machine machine = new Machine(container.sandbox());
     MachineRoot.addUsers(machine, container.process().user());
+    ContainerFiles.makeWorkingDirectory(container);
     ContainerFiles.make(machine, container, ContainerService.seccomp(container, json), tools);
   }
 
@@ -307,11 +318,21 @@ final class NspawnStage1 implements Stage1 {
       return;
     }
     removeContainer(container);
+    ExecPlan process = container.process();
+    Optional<String> reason =
+        exit == NO_PROGRAM
+            ? ProgramSearch.failure(
+                container.rootfs(),
+                process.arguments().getFirst(),
+                process.workingDirectory(),
+                ContainerService.environment(container))
+            : Optional.empty();
     throw notStarted(
         container,
         "%s (%s, exit code %d of systemd; see journalctl -u %s)"
             .formatted(
-                STEPS.getOrDefault(exit, "one of its properties cannot be applied"),
+                STEPS.getOrDefault(exit, "one of its properties cannot be applied")
+                    + reason.map(words -> ": " + words).orElse(""),
                 container.process().arguments().getFirst(),
                 exit,
                 new Machine(container.sandbox()).unit()),
@@ -405,6 +426,17 @@ final class NspawnStage1 implements Stage1 {
           ErrorCode.FAILED_PRECONDITION,
           "no process can join container %s: it does not run".formatted(container.name()));
     }
+    ProgramSearch.failure(
+            Path.of("/proc", String.valueOf(running.pid()), "root"),
+            process.arguments().getFirst(),
+            process.workingDirectory(),
+            ContainerService.environment(container))
+        .ifPresent(reason -> {
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT,
+              "'%s' cannot be run in container %s: %s"
+                  .formatted(process.arguments().getFirst(), container.name(), reason));
+        });
     return NspawnExec.open(
         container, process, running.pid(), "exec-" + nextExec.getAndIncrement(), cgroup(container));
   }
