@@ -91,9 +91,6 @@ final class ContainerService {
           "hooks (%s): they are told of an OCI runtime's container, and there is none"
               .formatted(container.hooks().getFirst().path()));
     }
-    if (container.security().apparmorProfile().isPresent()) {
-      throw refused(container, "an AppArmor profile: a machine has no access to AppArmor");
-    }
     if (container.security().selinux().isPresent()) {
       throw refused(container, "an SELinux label: a machine has no access to SELinux");
     }
@@ -227,6 +224,9 @@ final class ContainerService {
             .toList();
     properties.add(new UnitProperty.Texts("ExecSearchPath", search));
     properties.addAll(filter);
+    security
+        .apparmorProfile()
+        .ifPresent(profile -> properties.add(new UnitProperty.Label("AppArmorProfile", profile)));
   }
 
   private static void binds(ContainerPlan container, Path inside, List<UnitProperty> properties) {

@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
  *
  * <pre>
  *   filter-loader   the seccomp filter, where new privileges may be had: it takes CAP_SYS_ADMIN then
- *   setpriv         user, groups, capabilities, no_new_privs, AppArmor profile, SELinux label
+ *   setpriv         user, groups, capabilities, no_new_privs, AppArmor profile
  *   filter-loader   the seccomp filter, where they may not: as late as can be
  *   env             the environment, and nothing else
  *   the program
@@ -61,6 +61,9 @@ final class Entry {
     if (process.noNewPrivileges()) {
       privileges.add("--no-new-privs");
     }
+    security
+        .apparmorProfile()
+        .ifPresent(profile -> privileges.add("--apparmor-profile=" + profile));
     return privileges;
   }
 }
