@@ -95,10 +95,16 @@ final class NspawnStage1 implements Stage1 {
   private final Machines machines;
   private final EntryTools tools;
   private final ObjectMapper json;
+
+  /** Why nothing can be started with it; what runs is watched and ended all the same. */
+  private final Optional<StageletException> refusal;
+
   private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
-  NspawnStage1(Units units, EntryTools tools, ObjectMapper json) {
+  NspawnStage1(
+      Units units, EntryTools tools, ObjectMapper json, Optional<StageletException> refusal) {
+    this.refusal = refusal;
     this.units = units;
     this.machines = new Machines();
     this.tools = tools;
@@ -126,7 +132,24 @@ final class NspawnStage1 implements Stage1 {
   }
 
   @Override
+  public Optional<String> unusable() {
+    return Files.isExecutable(NspawnStage1Provider.NSPAWN)
+        ? Optional.empty()
+        : Optional.of(
+            "there is no %s any more; install the package systemd-container"
+                .formatted(NspawnStage1Provider.NSPAWN));
+  }
+
+  private void check() {
+    if (refusal.isPresent()) {
+      throw new StageletException(
+          refusal.get().code(), StageletException.reason(refusal.get()), refusal.get());
+    }
+  }
+
+  @Override
   public void startSandbox(SandboxPlan sandbox) {
+    check();
     Machine machine = new Machine(sandbox);
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("release what " + machine.name() + " had mounted", () -> release(machine));
@@ -258,6 +281,7 @@ final class NspawnStage1 implements Stage1 {
 
   @Override
   public void prepareContainer(ContainerPlan container) {
+    check();
     ContainerService.check(container, json);
     Machine machine = new Machine(container.sandbox());
     MachineRoot.addUsers(machine, container.process().user());
@@ -421,6 +445,7 @@ final class NspawnStage1 implements Stage1 {
 
   @Override
   public Exec exec(ContainerPlan container, ExecPlan process) {
+    check();
     if (!(state(container) instanceof ContainerState.Running running) || running.pid() == 0) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
