@@ -113,6 +113,59 @@ public final class ConfinedFiles {
     }
   }
 
+  /**
+   * Makes the directories of a path that are not there, as root's, following links inside of {@code
+   * root}.
+   *
+   * @throws SystemCallException when something else than a directory is in the way
+   */
+  public static void makeDirectories(Path root, String path) {
+    try (FileCalls calls = new FileCalls()) {
+      int tree =
+          calls.openat(
+              FileCalls.AT_FDCWD,
+              raw(root.toString()),
+              FileCalls.O_PATH | FileCalls.O_DIRECTORY,
+              0);
+      if (tree < 0) {
+        throw new SystemCallException("open", root.toString(), -tree);
+      }
+      int parent = tree;
+      try {
+        String whole = "";
+        for (Path name : Path.of("/").relativize(Path.of("/").resolve(path).normalize())) {
+          whole = whole + "/" + name;
+          int next = openOrMake(calls, tree, parent, whole, name.toString());
+          if (parent != tree) {
+            calls.closeDescriptor(parent);
+          }
+          parent = next;
+        }
+      } finally {
+        if (parent != tree) {
+          calls.closeDescriptor(parent);
+        }
+        calls.closeDescriptor(tree);
+      }
+    }
+  }
+
+  private static int openOrMake(FileCalls calls, int tree, int parent, String whole, String name) {
+    int flags = FileCalls.O_PATH | FileCalls.O_DIRECTORY;
+    int found = calls.openInRoot(tree, raw(whole), flags);
+    if (found == -Errno.ENOENT) {
+      int made = calls.mkdirat(parent, raw(name), 0755);
+      if (made < 0) {
+        throw new SystemCallException("mkdir", whole, -made);
+      }
+      found = calls.openInRoot(tree, raw(whole), flags);
+    }
+    if (found < 0) {
+      throw new SystemCallException("openat2", whole, -found);
+    }
+    return found;
+  }
+
   private static String raw(String text) {
     return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
   }

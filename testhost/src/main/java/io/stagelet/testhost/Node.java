@@ -21,14 +21,19 @@ public final class Node {
     this.inside = inside;
   }
 
-  /** Starts a runtime ({@code stagelet}, {@code containerd}) unless it runs; answers its socket. */
+  /**
+   * Starts a runtime ({@code stagelet}, {@code containerd}) unless it runs; answers its socket. A
+   * handler may follow: {@code stagelet:nspawn}.
+   */
   public Path start(String runtime) {
-    return Path.of(run(List.of(inside.toString(), runtime)).lines().toList().getLast());
+    List<String> command = new ArrayList<>(List.of(inside.toString()));
+    command.addAll(List.of(runtime.split(":")));
+    return Path.of(run(command).lines().toList().getLast());
   }
 
   /** Stops a runtime. */
   public void stop(String runtime) {
-    run(List.of(inside.toString(), "stop", runtime));
+    run(List.of(inside.toString(), "stop", runtime.split(":")[0]));
   }
 
   /** Makes test images and pushes them to the machine's registry. */

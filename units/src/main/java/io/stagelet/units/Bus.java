@@ -247,7 +247,8 @@ final class Bus implements AutoCloseable {
     }
   }
 
-  private Object[] call(
+  /** Calls whoever has a name on the bus, and waits for the answer. */
+  Object[] call(
       String destination,
       String path,
       String interfaceName,

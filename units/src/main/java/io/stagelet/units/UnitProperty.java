@@ -153,6 +153,13 @@ public sealed interface UnitProperty {
     }
   }
 
+  /** A name that must be known to the kernel, else the unit fails ({@code (bs)}). */
+  record Label(String name, String value) implements UnitProperty {
+    public Label {
+      withoutZero(name, value);
+    }
+  }
+
   /** Devices and what may be done with them ({@code a(ss)}). */
   record DeviceRules(String name, List<DeviceRule> values) implements UnitProperty {
     public DeviceRules {

@@ -16,6 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Function;
+import org.freedesktop.dbus.types.UInt32;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,6 +52,7 @@ public final class Units implements AutoCloseable {
   private static final String MANAGER = "org.freedesktop.systemd1.Manager";
   private static final String UNIT = "org.freedesktop.systemd1.Unit";
   private static final String UNIT_PATH = "/org/freedesktop/systemd1/unit/";
+  private static final String MACHINED = "org.freedesktop.machine1";
   private static final String DONE = "done";
   private static final Duration BUS_PATIENCE = Duration.ofSeconds(10);
   private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
@@ -207,6 +209,33 @@ public final class Units implements AutoCloseable {
               (String) unit[4]));
     }
     return List.copyOf(summaries);
+  }
+
+  /**
+   * Makes a machine known to systemd-machined, which forgets it when its unit ends.
+   *
+   * @param name what {@code machinectl} calls it
+   * @param id the 128 bits of its {@code machine-id}
+   * @param service who runs it
+   * @param leader its first process
+   * @param root where its root directory is on this host
+   * @throws StageletException when systemd-machined is not there or refuses
+   */
+  public void registerMachine(String name, byte[] id, String service, int leader, Path root) {
+    var _ =
+        connected()
+            .call(
+                MACHINED,
+                "/org/freedesktop/machine1",
+                "org.freedesktop.machine1.Manager",
+                "RegisterMachine",
+                "sayssus",
+                name,
+                id,
+                service,
+                "container",
+                new UInt32(leader),
+                root.toString());
   }
 
   /** How many calls have been made over D-Bus. */

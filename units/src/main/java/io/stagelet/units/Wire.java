@@ -60,6 +60,7 @@ final class Wire {
               "a(ssbt)");
       case UnitProperty.SystemCalls calls ->
           new Variant<>(new Object[] {calls.allowed(), calls.values()}, "(bas)");
+      case UnitProperty.Label label -> new Variant<>(new Object[] {false, label.value()}, "(bs)");
       case UnitProperty.DeviceRules rules ->
           new Variant<>(
               rules.values().stream()

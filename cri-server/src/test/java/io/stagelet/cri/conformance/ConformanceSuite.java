@@ -3,6 +3,7 @@ package io.stagelet.cri.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.grpc.Status;
@@ -69,6 +70,15 @@ abstract class ConformanceSuite {
    */
   final void stageletOnly(String expectation) {
     assumeTrue(node.runtime() instanceof StageletRuntime, "asked of Stagelet only: " + expectation);
+  }
+
+  /**
+   * Says that a test asks for what the stage1 {@code nspawn} does not promise, with the limit of
+   * systemd that is behind it; it is reported as aborted there, with these words, which {@code
+   * docs/conformance.md} lists.
+   */
+  final void notOnNspawn(String limit) {
+    assumeFalse(node.handler().equals(Handler.NSPAWN), "not on the stage1 nspawn: " + limit);
   }
 
   @AfterEach

@@ -64,6 +64,7 @@ class DevicesAndMountsIT extends ConformanceSuite {
 
   @Test
   void cdiDevicesAreGivenToAContainer() {
+    notOnNspawn("a hook is told of an OCI container, and there is none");
     TestContainer container =
         sharedPod()
             .container()
@@ -155,6 +156,7 @@ class DevicesAndMountsIT extends ConformanceSuite {
 
   @Test
   void aCheckpointWantsCriu() {
+    notOnNspawn("systemd-nspawn has no checkpoints");
     TestContainer container = sharedPod().idleContainer();
     Path archive = host.resolve("checkpoint.tar");
     if (Files.isExecutable(Path.of("/usr/sbin/criu"))) {

@@ -6,6 +6,9 @@ package io.stagelet.cri.conformance;
  * @param name as the runtime's configuration has it; empty for the runtime's default
  */
 record Handler(String name) {
+  /** Pods as machines. */
+  static final Handler NSPAWN = new Handler("nspawn");
+
   /** For a test's display name. */
   @Override
   public String toString() {

@@ -16,6 +16,7 @@ class PodStoryIT extends ConformanceSuite {
 
   @Test
   void theWholeLifeOfAPodIsOneTimeline() {
+    notOnNspawn("the systemd in a machine tells only of what goes wrong");
     stageletOnly("the journal tells the whole story");
     TestPod pod = pods().run();
     TestContainer container =

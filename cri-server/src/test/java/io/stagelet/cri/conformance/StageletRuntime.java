@@ -25,7 +25,12 @@ import java.util.stream.Stream;
 final class StageletRuntime implements RuntimeUnderTest {
   private static final String UNIT =
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
-  private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
+
+  /** The handlers whose stage1 is {@code oci}. */
+  private static final List<Handler> OCI = List.of(new Handler("crun"), new Handler("runc"));
+
+  private static final List<Handler> HANDLERS =
+      Stream.concat(OCI.stream(), Stream.of(Handler.NSPAWN)).toList();
 
   /** The file that says where the server is to die. */
   private static final String FAULT = "fault";
@@ -126,6 +131,10 @@ final class StageletRuntime implements RuntimeUnderTest {
             stage1 = "oci"
             runtime = "%s"
             output = "drop"
+
+            [handlers.%s]
+            stage1 = "nspawn"
+            annotation = true
             """
                 .formatted(
                     run.resolve("stagelet.sock"),
@@ -140,8 +149,9 @@ final class StageletRuntime implements RuntimeUnderTest {
                     HANGING.name(),
                     state.resolve(HANGING_RUNTIME),
                     DROPPING.name(),
-                    program(HANDLERS.getFirst().name())));
-    for (Handler handler : HANDLERS) {
+                    program(HANDLERS.getFirst().name()),
+                    Handler.NSPAWN.name()));
+    for (Handler handler : OCI) {
       text.append(
           """
 

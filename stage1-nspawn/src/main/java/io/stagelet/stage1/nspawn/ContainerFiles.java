@@ -1,12 +1,14 @@
 package io.stagelet.stage1.nspawn;
 
 import io.stagelet.linux.Command;
+import io.stagelet.linux.ConfinedFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.MountPropagation;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.StageletException;
+import io.stagelet.linux.SystemCallException;
 import io.stagelet.stage0.spi.ContainerPlan;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,7 +18,9 @@ import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * What a container's service finds in its machine: its directory, with all that it mounts in places
@@ -28,7 +32,8 @@ import java.util.Set;
  *   dev/            a tmpfs with its device nodes
  *   mounts/N        its Nth mount
  *   mounts/shm      the pod's /dev/shm
- *   mounts/tools    what puts a process that joins it into its place
+ *   mounts/tools    what makes a process that joins it the container's, with the filter over it
+ *   filter          its seccomp filter
  * </pre>
  */
 final class ContainerFiles {
@@ -42,6 +47,19 @@ final class ContainerFiles {
           "stderr", "/proc/self/fd/2",
           "ptmx", "pts/ptmx",
           "core", "/proc/kcore");
+
+  /** Options of {@code mount(8)} for a mount that is there already. */
+  private static final Map<String, MountFlag> OPTIONS =
+      Map.of(
+          "ro", MountFlag.READ_ONLY,
+          "nosuid", MountFlag.NO_SET_USER_ID,
+          "nodev", MountFlag.NO_DEVICES,
+          "noexec", MountFlag.NO_EXEC,
+          "noatime", MountFlag.NO_ACCESS_TIMES);
+
+  /** Options that a bind mount has without a word. */
+  private static final Set<String> AS_IT_IS = Set.of("bind", "rbind", "rw");
+
   private static final int BLOCK = 0060000;
   private static final int CHARACTER = 0020000;
   private static final int TYPE_MASK = 0170000;
@@ -49,7 +67,13 @@ final class ContainerFiles {
   private ContainerFiles() {}
 
   /** Mounts all, and shows it to the machine. */
-  static void make(Machine machine, ContainerPlan container, EntryTools tools) {
+  static void make(
+      Machine machine,
+      ContainerPlan container,
+      Optional<SeccompProfile> seccomp,
+      EntryTools tools) {
+    // what an earlier try has left
+    remove(machine, container);
     try {
       Path mounts = container.directory().resolve("mounts");
       Files.createDirectories(mounts);
@@ -66,9 +90,14 @@ final class ContainerFiles {
       // not as the host's /run is, which may forbid programs
       Mounts.remount(
           shown, Set.of(MountFlag.READ_ONLY, MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES));
+      if (seccomp.isPresent()) {
+        Path filter = container.directory().resolve("filter");
+        seccomp.get().writeTo(filter);
+        Mounts.bind(filter, tools.filter(shown));
+        Mounts.remount(tools.filter(shown), Set.of(MountFlag.READ_ONLY, MountFlag.NO_SET_USER_ID));
+      }
       devices(container);
-      Path shared = Files.createDirectories(machine.shared(container));
-      Mounts.bindRecursively(container.directory(), shared);
+      show(machine, container);
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
@@ -78,17 +107,74 @@ final class ContainerFiles {
     }
   }
 
+  /** As the OCI runtimes do, unless it is in something that is mounted. */
+  static void makeWorkingDirectory(ContainerPlan container) {
+    String directory = container.process().workingDirectory();
+    boolean mounted =
+        container.mounts().stream()
+            .map(mount -> Path.of(mount.destination()))
+            .anyMatch(Path.of(directory)::startsWith);
+    if (mounted || ConfinedFiles.isDirectory(container.rootfs(), directory).isPresent()) {
+      return;
+    }
+    try {
+      ConfinedFiles.makeDirectories(container.rootfs(), directory);
+    } catch (SystemCallException failure) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "working_dir: %s of container %s is not there and cannot be made: %s"
+              .formatted(directory, container.name(), StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  /**
+   * Moves all to the machine. Here nothing stays mounted but the root filesystem: a volume's mount
+   * points could not be removed on this host as long as it were.
+   */
+  private static void show(Machine machine, ContainerPlan container) throws IOException {
+    Path shared = Files.createDirectories(machine.shared(container));
+    Mounts.bindRecursively(container.directory(), shared);
+    // what is unmounted from now on stays in the machine, and hears of the volumes' own mounts
+    Mounts.propagationRecursively(shared, MountPropagation.PRIVATE);
+    detach(target -> target.startsWith(shared) && !target.equals(shared));
+    detachOwn(container);
+  }
+
+  private static void detachOwn(ContainerPlan container) {
+    Path mounts = container.directory().resolve("mounts");
+    Path dev = container.directory().resolve("dev");
+    detach(target -> target.startsWith(mounts) || target.startsWith(dev));
+  }
+
+  private static void detach(Predicate<Path> chosen) {
+    MountInfo.all().stream()
+        .map(MountInfo::target)
+        .filter(chosen)
+        .sorted(Comparator.reverseOrder())
+        .forEach(Mounts::detach);
+  }
+
   /** Unmounts all, here and in the machine; fine when it is gone. The root filesystem stays. */
   static void remove(Machine machine, ContainerPlan container) {
     Path shared = machine.shared(container);
-    Path mounts = container.directory().resolve("mounts");
-    Path dev = container.directory().resolve("dev");
-    MountInfo.all().stream()
-        .map(MountInfo::target)
-        .filter(target ->
-            target.startsWith(shared) || target.startsWith(mounts) || target.startsWith(dev))
-        .sorted(Comparator.reverseOrder())
-        .forEach(Mounts::detach);
+    if (!Files.exists(shared)) {
+      detachOwn(container);
+      return;
+    }
+    NspawnStage1.leader(machine)
+        .ifPresent(leader ->
+            Command.of(
+                    "/usr/bin/nsenter",
+                    "--target=" + leader,
+                    "--mount",
+                    "/usr/bin/umount",
+                    "--recursive",
+                    "--lazy",
+                    Machine.inside(container).toString())
+                .run());
+    detach(target -> target.startsWith(shared));
+    detachOwn(container);
     try {
       Files.deleteIfExists(shared);
     } catch (IOException failure) {
@@ -111,29 +197,46 @@ final class ContainerFiles {
         mount.propagation() == ContainerPlan.Propagation.PRIVATE
             ? MountPropagation.PRIVATE
             : MountPropagation.SLAVE);
-    if (mount.readOnly()) {
-      Mounts.remount(target, withReadOnly(target));
+    Set<MountFlag> flags = flags(mount);
+    if (!flags.isEmpty()) {
+      flags.addAll(flagsOf(target));
+      Mounts.remount(target, flags);
     }
   }
 
-  /** The flags that the mount has now, and read-only. */
-  private static Set<MountFlag> withReadOnly(Path target) {
-    EnumSet<MountFlag> flags = EnumSet.of(MountFlag.READ_ONLY);
+  /**
+   * What is asked of a mount.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} with an option that is not known
+   */
+  static Set<MountFlag> flags(ContainerPlan.Mount mount) {
+    EnumSet<MountFlag> flags = EnumSet.noneOf(MountFlag.class);
+    if (mount.readOnly()) {
+      flags.add(MountFlag.READ_ONLY);
+    }
+    for (String option : mount.options()) {
+      if (OPTIONS.containsKey(option)) {
+        flags.add(OPTIONS.get(option));
+      } else if (!AS_IT_IS.contains(option)) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "mount_options: '%s' of the mount %s is not known to the stage1 nspawn"
+                .formatted(option, mount.destination()));
+      }
+    }
+    return flags;
+  }
+
+  /** The flags that a mount has now. */
+  private static Set<MountFlag> flagsOf(Path target) {
+    EnumSet<MountFlag> flags = EnumSet.noneOf(MountFlag.class);
     MountInfo.all().stream()
         .filter(mount -> mount.target().equals(target))
         .reduce((first, last) -> last)
-        .ifPresent(mount -> {
-          Set<String> options = mount.options();
-          if (options.contains("nosuid")) {
-            flags.add(MountFlag.NO_SET_USER_ID);
-          }
-          if (options.contains("nodev")) {
-            flags.add(MountFlag.NO_DEVICES);
-          }
-          if (options.contains("noexec")) {
-            flags.add(MountFlag.NO_EXEC);
-          }
-        });
+        .ifPresent(mount ->
+            mount.options().stream()
+                .flatMap(option -> Optional.ofNullable(OPTIONS.get(option)).stream())
+                .forEach(flags::add));
     return flags;
   }
 

@@ -1,6 +1,7 @@
 package io.stagelet.stage1.nspawn;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.limits.Limits;
 import io.stagelet.linux.ConfinedFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -21,12 +22,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** A container as a service of its machine's systemd. */
 final class ContainerService {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(90);
   private static final Pattern VARIABLE = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
   private static final int DATABASE_LIMIT = 4 << 20;
+
+  /** (uid_t) -1 where it has 16 bits; systemd takes it for no user and no group. */
+  private static final long NOBODY = 65535;
 
   /** What systemd adds to the environment of a service, and nobody asked for. */
   private static final List<String> ADDED_VARIABLES =
@@ -75,31 +80,52 @@ final class ContainerService {
             "bidirectional propagation of its mount %s: systemd makes every mount of a service a receiver only"
                 .formatted(mount.destination()));
       }
+      var _ = ContainerFiles.flags(mount);
       if (mount.destination().equals("/")) {
         throw refused(container, "a mount over its whole root");
       }
     }
-    for (String variable : container.process().environment()) {
-      int equals = variable.indexOf('=');
-      String name = equals < 0 ? variable : variable.substring(0, equals);
-      if (!VARIABLE.matcher(name).matches()) {
-        throw refused(
-            container,
-            "the environment variable '%s': systemd takes letters, digits and _ in their names"
-                .formatted(name));
-      }
-    }
-    if (container.security().apparmorProfile().isPresent()) {
-      throw refused(container, "an AppArmor profile: a machine has no access to AppArmor");
+    if (!container.hooks().isEmpty()) {
+      throw refused(
+          container,
+          "hooks (%s): they are told of an OCI runtime's container, and there is none"
+              .formatted(container.hooks().getFirst().path()));
     }
     if (container.security().selinux().isPresent()) {
       throw refused(container, "an SELinux label: a machine has no access to SELinux");
     }
-    container
-        .security()
-        .seccomp()
-        .ifPresent(profile -> SystemCallProfile.properties(profile, json));
+    var _ = seccomp(container, json);
+    var _ = Limits.of(container.resources());
     var _ = CapabilitySet.bits(container.security().capabilities());
+  }
+
+  static Optional<SeccompProfile> seccomp(ContainerPlan container, ObjectMapper json) {
+    return container.security().seccomp().map(profile -> SeccompProfile.of(profile, json));
+  }
+
+  /**
+   * Whether systemd can be told all that its first process is to be; else the process is made so by
+   * the same steps as one that joins it.
+   */
+  private static boolean canBeSaid(ContainerPlan container, Optional<List<UnitProperty>> filter) {
+    ExecPlan process = container.process();
+    return filter.isPresent()
+        && Stream.concat(
+                Stream.of(process.user().uid(), process.user().gid()),
+                process.user().additionalGroups().stream())
+            .noneMatch(id -> id == NOBODY)
+        && environment(container).keySet().stream()
+            .allMatch(name -> VARIABLE.matcher(name).matches());
+  }
+
+  /**
+   * Not {@code exec} where the service has a PID namespace of its own: systemd 257 loses how its
+   * process ended, if it did before systemd has noticed that it runs.
+   */
+  private static ServiceType type(ContainerPlan container) {
+    return container.pids().sharing() == ContainerPlan.Pids.Sharing.OWN
+        ? ServiceType.SIMPLE
+        : ServiceType.EXEC;
   }
 
   private static StageletException refused(ContainerPlan container, String what) {
@@ -128,7 +154,7 @@ final class ContainerService {
                         container.sandbox().name()))
             .defaultDependencies(false)
             .slice(UnitName.of("-.slice"))
-            .type(ServiceType.EXEC)
+            .type(type(container))
             .delegate(true)
             .remainAfterExit(true)
             .killMode(KillMode.MIXED)
@@ -137,15 +163,17 @@ final class ContainerService {
             .timeoutStop(container.grace())
             .oomPolicy(OomPolicy.CONTINUE)
             .oomScoreAdjust(container.resources().oomScoreAdjust())
-            .execStart(arguments(process), false)
             .workingDirectory(Path.of(process.workingDirectory()));
-    Map<String, String> environment = environment(container);
-    unit.environment(environment);
     List<UnitProperty> properties = new ArrayList<>();
-    properties.add(
-        new UnitProperty.Texts(
-            "UnsetEnvironment",
-            ADDED_VARIABLES.stream().filter(name -> !environment.containsKey(name)).toList()));
+    Optional<List<UnitProperty>> filter =
+        seccomp(container, json)
+            .map(SystemCallProfile::properties)
+            .orElseGet(() -> Optional.of(List.of()));
+    if (canBeSaid(container, filter)) {
+      asSaid(container, filter.orElseThrow(), unit, properties);
+    } else {
+      unit.execStart(Entry.line(container, process), false);
+    }
     properties.add(new UnitProperty.Text("RootDirectory", inside.resolve("rootfs").toString()));
     properties.add(new UnitProperty.Flag("MountAPIVFS", true));
     if (container.pids().sharing() == ContainerPlan.Pids.Sharing.OWN) {
@@ -155,6 +183,27 @@ final class ContainerService {
       properties.add(new UnitProperty.Text("ProtectControlGroupsEx", "private"));
     }
     binds(container, inside, properties);
+    paths(container, properties);
+    devices(container, properties);
+    streams(container, inside, terminal, unit, properties);
+    properties.addAll(Limits.of(container.resources()).properties());
+    return unit.with(properties).build();
+  }
+
+  /** The first process is what it is to be by properties of the service. */
+  private static void asSaid(
+      ContainerPlan container,
+      List<UnitProperty> filter,
+      TransientUnit.ServiceBuilder unit,
+      List<UnitProperty> properties) {
+    ExecPlan process = container.process();
+    ContainerPlan.Security security = container.security();
+    Map<String, String> environment = environment(container);
+    unit.execStart(arguments(process), false).environment(environment);
+    properties.add(
+        new UnitProperty.Texts(
+            "UnsetEnvironment",
+            ADDED_VARIABLES.stream().filter(name -> !environment.containsKey(name)).toList()));
     properties.add(new UnitProperty.Text("User", String.valueOf(process.user().uid())));
     properties.add(new UnitProperty.Text("Group", String.valueOf(process.user().gid())));
     properties.add(
@@ -169,19 +218,15 @@ final class ContainerService {
     properties.add(
         new UnitProperty.Number64(
             "AmbientCapabilities", CapabilitySet.bits(security.ambientCapabilities())));
-    paths(container, properties);
     List<String> search =
         List.of(environment.getOrDefault("PATH", "").split(":")).stream()
             .filter(place -> place.startsWith("/"))
             .toList();
     properties.add(new UnitProperty.Texts("ExecSearchPath", search));
+    properties.addAll(filter);
     security
-        .seccomp()
-        .ifPresent(profile -> properties.addAll(SystemCallProfile.properties(profile, json)));
-    devices(container, properties);
-    streams(container, inside, terminal, unit, properties);
-    properties.addAll(Limits.of(container.resources()));
-    return unit.with(properties).build();
+        .apparmorProfile()
+        .ifPresent(profile -> properties.add(new UnitProperty.Label("AppArmorProfile", profile)));
   }
 
   private static void binds(ContainerPlan container, Path inside, List<UnitProperty> properties) {

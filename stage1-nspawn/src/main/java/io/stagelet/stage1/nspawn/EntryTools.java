@@ -7,21 +7,24 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * {@code setpriv} and {@code env} with the libraries they need: what puts a process that joins a
- * container into its place runs there, where there may be no program at all. They are started
- * through their own loader, so that none of the image's files is touched.
+ * {@code setpriv} and {@code env} with the libraries they need, and the {@link FilterLoader}: what
+ * makes a process the container's runs there, where there may be no program at all. They are
+ * started through their own loader, so that none of the image's files is touched.
  *
  * @param directory where they are on the host
  */
 record EntryTools(Path directory) {
   /** Where a container has them. */
   static final String INSIDE = "/dev/.stagelet";
+
+  /** Gives the process the container's seccomp filter; a program with a slash follows. */
+  static final List<String> FILTER = List.of(INSIDE + "/filter-loader", INSIDE + "/filter");
 
   private static final String LOADER = "ld.so";
   private static final Pattern LIBRARY =
@@ -42,7 +45,18 @@ record EntryTools(Path directory) {
           copy(file, directory.resolve(loader ? LOADER : file.getFileName().toString()));
         }
       }
-      return new EntryTools(directory);
+      if (System.getProperty("os.arch").equals(FilterLoader.ARCHITECTURE)) {
+        Path loader = directory.resolve("filter-loader.new");
+        Files.write(loader, FilterLoader.program());
+        Files.setPosixFilePermissions(loader, PosixFilePermissions.fromString("rwxr-xr-x"));
+        Files.move(loader, directory.resolve("filter-loader"), StandardCopyOption.ATOMIC_MOVE);
+      }
+      EntryTools tools = new EntryTools(directory);
+      if (!Files.exists(tools.filter(directory))) {
+        // never replaced: the filters of containers that run are mounted over it
+        Files.createFile(tools.filter(directory));
+      }
+      return tools;
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
@@ -60,12 +74,13 @@ record EntryTools(Path directory) {
         StandardCopyOption.COPY_ATTRIBUTES);
   }
 
-  /** The command line of a tool, as it is run in a container. */
-  static List<String> command(String tool, List<String> arguments) {
-    List<String> command =
-        new ArrayList<>(
-            List.of(INSIDE + "/" + LOADER, "--library-path", INSIDE, INSIDE + "/" + tool));
-    command.addAll(arguments);
-    return command;
+  /** Where, below a place at which the tools are shown, a container's own filter is mounted. */
+  Path filter(Path shown) {
+    return shown.resolve("filter");
+  }
+
+  /** What a tool's arguments follow on, as it is run in a container. */
+  static List<String> command(String tool) {
+    return List.of(INSIDE + "/" + LOADER, "--library-path", INSIDE, INSIDE + "/" + tool);
   }
 }

@@ -37,6 +37,11 @@ record Machine(SandboxPlan sandbox) {
     return words.substring(0, Math.min(words.length(), room)) + "-" + sandbox.id().shortened();
   }
 
+  /** 128 bits, as {@code machine-id(5)} has them. */
+  String machineId() {
+    return sandbox.id().value().substring(0, 32);
+  }
+
   /** The namespaces that the sandbox has of its own and that are made before the machine. */
   Map<Namespaces.Kind, Path> pins() {
     Map<Namespaces.Kind, Path> pins = new EnumMap<>(Namespaces.Kind.class);

@@ -94,8 +94,7 @@ final class MachineRoot {
       Files.writeString(etc.resolve("systemd/system/stage1.target"), TARGET);
       Files.writeString(etc.resolve("systemd/system/manager.socket"), MANAGER_SOCKET);
       Files.writeString(etc.resolve("systemd/system/manager.service"), MANAGER_SERVICE);
-      Files.writeString(
-          etc.resolve("machine-id"), machine.sandbox().id().value().substring(0, 32) + "\n");
+      Files.writeString(etc.resolve("machine-id"), machine.machineId() + "\n");
       Files.writeString(etc.resolve("os-release"), "ID=stage1\nNAME=\"Stagelet stage1\"\n");
       Files.writeString(
           etc.resolve("hostname"),

@@ -16,7 +16,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,10 +23,10 @@ import org.slf4j.LoggerFactory;
  * A process that joins a container, in a cgroup of its own below the container's.
  *
  * <pre>
- *   nsenter   the namespaces of the container's first process, its root and working directory
- *   setpriv   user, groups, capabilities                      (these two run in the container,
- *   env       the environment, and nothing else                from the directory of the tools)
- *   the program
+ *   choom     how willingly the kernel ends it for want of memory, as the container
+ *   prlimit   the limits of the container's first process
+ *   nsenter   the namespaces of that process, its root and working directory
+ *   …         the steps of {@link Entry}
  * </pre>
  */
 final class NspawnExec implements Stage1.Exec {
@@ -70,44 +69,28 @@ final class NspawnExec implements Stage1.Exec {
   }
 
   private static List<String> line(ContainerPlan container, ExecPlan process, int pid) {
-    ContainerPlan.Security security = container.security();
     List<String> line =
         new ArrayList<>(
             List.of(
-                "/usr/bin/nsenter",
-                "--target=" + pid,
-                "--mount",
-                "--pid",
-                "--net",
-                "--ipc",
-                "--uts",
-                "--cgroup",
-                "--wdns=" + process.workingDirectory(),
-                "--"));
-    List<String> privileges = new ArrayList<>();
-    privileges.add("--reuid=" + process.user().uid());
-    privileges.add("--regid=" + process.user().gid());
-    privileges.add(
-        process.user().additionalGroups().isEmpty()
-            ? "--clear-groups"
-            : "--groups="
-                + process.user().additionalGroups().stream()
-                    .map(String::valueOf)
-                    .collect(Collectors.joining(",")));
-    privileges.add("--bounding-set=" + CapabilitySet.words(security.capabilities()));
-    String ambient = CapabilitySet.words(security.ambientCapabilities());
-    privileges.add("--inh-caps=" + ambient);
-    privileges.add("--ambient-caps=" + ambient);
-    if (process.noNewPrivileges()) {
-      privileges.add("--no-new-privs");
-    }
-    privileges.add("--");
-    List<String> environment = new ArrayList<>(List.of("--ignore-environment"));
-    ContainerService.environment(container)
-        .forEach((variable, value) -> environment.add(variable + "=" + value));
-    environment.addAll(process.arguments());
-    privileges.addAll(EntryTools.command("env", environment));
-    line.addAll(EntryTools.command("setpriv", privileges));
+                "/usr/bin/choom",
+                "--adjust=" + container.resources().oomScoreAdjust(),
+                "--",
+                "/usr/bin/prlimit"));
+    line.addAll(ProcessLimits.options(pid));
+    line.addAll(
+        List.of(
+            "--",
+            "/usr/bin/nsenter",
+            "--target=" + pid,
+            "--mount",
+            "--pid",
+            "--net",
+            "--ipc",
+            "--uts",
+            "--cgroup",
+            "--wdns=" + process.workingDirectory(),
+            "--"));
+    line.addAll(Entry.line(container, process));
     return line;
   }
 

@@ -1,6 +1,8 @@
 package io.stagelet.stage1.nspawn;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.limits.DelegatedFiles;
+import io.stagelet.limits.Limits;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
@@ -21,6 +23,7 @@ import io.stagelet.stage0.spi.StartFailure;
 import io.stagelet.units.ActiveState;
 import io.stagelet.units.KillWho;
 import io.stagelet.units.ServiceResult;
+import io.stagelet.units.TransientUnit;
 import io.stagelet.units.UnitEvent;
 import io.stagelet.units.UnitException;
 import io.stagelet.units.UnitName;
@@ -32,6 +35,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -39,6 +43,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,6 +59,7 @@ import org.slf4j.LoggerFactory;
 final class NspawnStage1 implements Stage1 {
   private static final Logger LOG = LoggerFactory.getLogger(NspawnStage1.class);
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
+  private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
   private static final Path NSPAWN_STATE = Path.of("/run/systemd/nspawn");
   private static final int SIGKILL = 9;
 
@@ -61,27 +67,44 @@ final class NspawnStage1 implements Stage1 {
   private static final int FIRST_STEP = 200;
 
   private static final int LAST_STEP = 245;
+  private static final int NO_PROGRAM = 203;
   private static final Map<Integer, String> STEPS =
       Map.of(
-          200, "its working directory cannot be entered",
-          203,
-              "its program cannot be executed: there is none of that name in the container, or it is not executable",
-          206, "its OOM score cannot be set",
-          208, "its standard input cannot be opened",
-          209, "its standard output cannot be opened",
-          216, "its groups cannot be taken",
-          217, "its user cannot be taken",
-          218, "its capabilities cannot be set",
-          226, "its mounts or namespaces cannot be made",
-          228, "its system call filter cannot be set");
+          200,
+          "its working directory cannot be entered",
+          NO_PROGRAM,
+          "its program cannot be executed",
+          206,
+          "its OOM score cannot be set",
+          208,
+          "its standard input cannot be opened",
+          209,
+          "its standard output cannot be opened",
+          216,
+          "its groups cannot be taken",
+          217,
+          "its user cannot be taken",
+          218,
+          "its capabilities cannot be set",
+          226,
+          "its mounts or namespaces cannot be made",
+          228,
+          "its system call filter cannot be set");
 
   private final Units units;
   private final Machines machines;
   private final EntryTools tools;
   private final ObjectMapper json;
+
+  /** Why nothing can be started with it; what runs is watched and ended all the same. */
+  private final Optional<StageletException> refusal;
+
+  private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
-  NspawnStage1(Units units, EntryTools tools, ObjectMapper json) {
+  NspawnStage1(
+      Units units, EntryTools tools, ObjectMapper json, Optional<StageletException> refusal) {
+    this.refusal = refusal;
     this.units = units;
     this.machines = new Machines();
     this.tools = tools;
@@ -109,7 +132,24 @@ final class NspawnStage1 implements Stage1 {
   }
 
   @Override
+  public Optional<String> unusable() {
+    return Files.isExecutable(NspawnStage1Provider.NSPAWN)
+        ? Optional.empty()
+        : Optional.of(
+            "there is no %s any more; install the package systemd-container"
+                .formatted(NspawnStage1Provider.NSPAWN));
+  }
+
+  private void check() {
+    if (refusal.isPresent()) {
+      throw new StageletException(
+          refusal.get().code(), StageletException.reason(refusal.get()), refusal.get());
+    }
+  }
+
+  @Override
   public void startSandbox(SandboxPlan sandbox) {
+    check();
     Machine machine = new Machine(sandbox);
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("release what " + machine.name() + " had mounted", () -> release(machine));
@@ -139,10 +179,34 @@ final class NspawnStage1 implements Stage1 {
       Mounts.bind(machine.shared(), machine.shared());
       // what is mounted in it later shows in the machine as well
       Mounts.propagation(machine.shared(), MountPropagation.SHARED);
+      if (sandbox.hasOwnSlice()) {
+        undo.push("stop " + sandbox.slice(), () -> stopSlice(sandbox));
+        startSlice(sandbox);
+      }
       undo.push("stop " + machine.unit(), () -> stopMachine(machine));
       units.start(MachineUnit.of(machine), JOB_TIMEOUT);
       var _ = machines.systemdOf(machine);
       undo.keep();
+    }
+    // nothing of the pod depends on it
+    Thread.startVirtualThread(() -> register(machine));
+  }
+
+  /** systemd-nspawn registers none that shares namespaces that it did not make. */
+  private void register(Machine machine) {
+    try {
+      Optional<Integer> leader = leader(machine);
+      if (leader.isPresent()) {
+        units.registerMachine(
+            machine.name(),
+            HexFormat.of().parseHex(machine.machineId()),
+            "stagelet",
+            leader.get(),
+            machine.root());
+      }
+    } catch (StageletException failure) {
+      LOG.info(
+          "machinectl does not know {}: {}", machine.name(), StageletException.reason(failure));
     }
   }
 
@@ -150,7 +214,27 @@ final class NspawnStage1 implements Stage1 {
   public void stopSandbox(SandboxPlan sandbox) {
     Machine machine = new Machine(sandbox);
     stopMachine(machine);
+    if (sandbox.hasOwnSlice()) {
+      stopSlice(sandbox);
+    }
     release(machine);
+  }
+
+  private void startSlice(SandboxPlan sandbox) {
+    UnitName slice = UnitName.of(sandbox.slice());
+    if (units.status(slice).isEmpty()) {
+      units.start(
+          TransientUnit.slice(slice)
+              .description("Slice of pod %s/%s".formatted(sandbox.namespace(), sandbox.name()))
+              .build(),
+          JOB_TIMEOUT);
+    }
+  }
+
+  private void stopSlice(SandboxPlan sandbox) {
+    UnitName slice = UnitName.of(sandbox.slice());
+    units.stop(slice, JOB_TIMEOUT);
+    units.resetFailed(slice);
   }
 
   /** Without grace: its containers have had theirs, and its systemd keeps nothing. */
@@ -197,10 +281,12 @@ final class NspawnStage1 implements Stage1 {
 
   @Override
   public void prepareContainer(ContainerPlan container) {
+    check();
     ContainerService.check(container, json);
     Machine machine = new Machine(container.sandbox());
     MachineRoot.addUsers(machine, container.process().user());
-    ContainerFiles.make(machine, container, tools);
+    ContainerFiles.makeWorkingDirectory(container);
+    ContainerFiles.make(machine, container, ContainerService.seccomp(container, json), tools);
   }
 
   @Override
@@ -213,48 +299,94 @@ final class NspawnStage1 implements Stage1 {
       terminal.accept(pair.master());
       device = Optional.of(pair.device());
     }
+    UnitName unit = Machine.unitOf(container);
     try {
       systemd.start(ContainerService.of(container, device, json), JOB_TIMEOUT);
+      writeLimits(container);
+      StartOfProcess.await(cgroup(container), () -> systemd.status(unit))
+          .ifPresent(end -> failIfItNeverRan(container, end));
     } catch (UnitException failure) {
       Optional<UnitStatus> status = failure.status();
-      int exit = status.map(UnitStatus::execMainStatus).orElse(0);
-      boolean ended = status.map(known -> known.main().ended()).orElse(false);
-      if (ended && (exit < FIRST_STEP || exit > LAST_STEP)) {
-        // it ran, and ended badly before its start was through: an end like any other
+      if (status.isPresent() && status.get().main().ended()) {
+        failIfItNeverRan(container, status.get());
         return;
       }
       removeContainer(container);
-      throw notStarted(
-          container,
-          ended
-              ? "%s (%s, exit code %d of systemd; see journalctl -u %s)"
-                  .formatted(
-                      STEPS.getOrDefault(exit, "one of its properties cannot be applied"),
-                      container.process().arguments().getFirst(),
-                      exit,
-                      machine.unit())
-              : StageletException.reason(failure),
-          failure);
+      throw notStarted(container, StageletException.reason(failure), failure);
+    } catch (StartFailure failure) {
+      throw failure;
     } catch (StageletException failure) {
       if (failure.code() != ErrorCode.INVALID_ARGUMENT) {
         throw failure;
       }
+      removeContainer(container);
       throw notStarted(container, StageletException.reason(failure), failure);
     }
   }
 
+  private void writeLimits(ContainerPlan container) {
+    try {
+      delegated.writeAsItStarts(cgroup(container), Limits.of(container.resources()));
+    } catch (StageletException refused) {
+      // the group of one that has ended already is gone
+      if (Files.exists(cgroup(container))) {
+        throw refused;
+      }
+    }
+  }
+
+  /** One that ran, and ended badly before its start was through, has an end like any other. */
+  private void failIfItNeverRan(ContainerPlan container, UnitStatus status) {
+    int exit = status.execMainStatus();
+    if (exit < FIRST_STEP || exit > LAST_STEP || status.main().signal() != 0) {
+      return;
+    }
+    removeContainer(container);
+    ExecPlan process = container.process();
+    Optional<String> reason =
+        exit == NO_PROGRAM
+            ? ProgramSearch.failure(
+                container.rootfs(),
+                process.arguments().getFirst(),
+                process.workingDirectory(),
+                ContainerService.environment(container))
+            : Optional.empty();
+    throw notStarted(
+        container,
+        "%s (%s, exit code %d of systemd; see journalctl -u %s)"
+            .formatted(
+                STEPS.getOrDefault(exit, "one of its properties cannot be applied")
+                    + reason.map(words -> ": " + words).orElse(""),
+                container.process().arguments().getFirst(),
+                exit,
+                new Machine(container.sandbox()).unit()),
+        null);
+  }
+
   private static StartFailure notStarted(
-      ContainerPlan container, String why, StageletException failure) {
+      ContainerPlan container, String why, @Nullable StageletException failure) {
     return new StartFailure(
         "container %s cannot be started: %s".formatted(container.name(), why), failure);
   }
 
   @Override
   public void update(ContainerPlan container) {
+    Limits limits = Limits.of(container.resources());
     if (state(container) instanceof ContainerState.Running) {
       machines
           .systemdOf(new Machine(container.sandbox()))
-          .setProperties(Machine.unitOf(container), Limits.of(container.resources()));
+          .setProperties(Machine.unitOf(container), limits.properties());
+      delegated.write(cgroup(container), limits);
+    }
+  }
+
+  @Override
+  public void update(SandboxPlan sandbox, ContainerPlan.Resources resources) {
+    Limits limits = Limits.of(resources);
+    if (sandbox.hasOwnSlice()) {
+      UnitName slice = UnitName.of(sandbox.slice());
+      units.setProperties(slice, limits.properties());
+      delegated.write(CGROUPS.resolve(slice.sliceGroup()), limits);
     }
   }
 
@@ -313,11 +445,23 @@ final class NspawnStage1 implements Stage1 {
 
   @Override
   public Exec exec(ContainerPlan container, ExecPlan process) {
+    check();
     if (!(state(container) instanceof ContainerState.Running running) || running.pid() == 0) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
           "no process can join container %s: it does not run".formatted(container.name()));
     }
+    ProgramSearch.failure(
+            Path.of("/proc", String.valueOf(running.pid()), "root"),
+            process.arguments().getFirst(),
+            process.workingDirectory(),
+            ContainerService.environment(container))
+        .ifPresent(reason -> {
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT,
+              "'%s' cannot be run in container %s: %s"
+                  .formatted(process.arguments().getFirst(), container.name(), reason));
+        });
     return NspawnExec.open(
         container, process, running.pid(), "exec-" + nextExec.getAndIncrement(), cgroup(container));
   }

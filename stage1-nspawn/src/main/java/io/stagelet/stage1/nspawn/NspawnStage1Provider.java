@@ -10,11 +10,12 @@ import io.stagelet.units.Units;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 
 /** Makes the stage1 {@code nspawn}, which has no options. */
 public final class NspawnStage1Provider implements Stage1Provider {
-  private static final Path NSPAWN = Path.of("/usr/bin/systemd-nspawn");
+  static final Path NSPAWN = Path.of("/usr/bin/systemd-nspawn");
   private static final int OLDEST = 257;
 
   @Override
@@ -45,6 +46,20 @@ public final class NspawnStage1Provider implements Stage1Provider {
               .formatted(version, OLDEST));
     }
     return new NspawnStage1(
-        units, EntryTools.copiedTo(runDirectory.resolve("tools")), new ObjectMapper());
+        units,
+        EntryTools.copiedTo(runDirectory.resolve("tools")),
+        new ObjectMapper(),
+        Optional.empty());
+  }
+
+  @Override
+  public Optional<Stage1> observer(
+      String handler, Stage1Host host, Path runDirectory, StageletException reason) {
+    return Optional.of(
+        new NspawnStage1(
+            host.shared(Units.class),
+            new EntryTools(runDirectory.resolve("tools")),
+            new ObjectMapper(),
+            Optional.of(reason)));
   }
 }

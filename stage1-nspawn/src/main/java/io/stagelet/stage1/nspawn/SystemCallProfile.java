@@ -1,130 +1,140 @@
 package io.stagelet.stage1.nspawn;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import io.stagelet.linux.ErrorCode;
-import io.stagelet.linux.StageletException;
+import io.stagelet.linux.SeccompFilter.Action;
+import io.stagelet.linux.SeccompFilter.Comparison;
+import io.stagelet.linux.SeccompFilter.Condition;
+import io.stagelet.linux.SeccompFilter.Verdict;
 import io.stagelet.units.UnitProperty;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 
 /**
- * A seccomp profile of the OCI Runtime Specification in the words of {@code systemd.exec(5)}.
+ * A seccomp profile in the words of {@code systemd.exec(5)}.
  *
  * <p>systemd's filter knows names, not arguments. Of the rules about arguments those are understood
- * for which it has a property that is the same or narrower; any other is refused, with its text.
+ * for which it has a property that is the same or narrower.
  */
 final class SystemCallProfile {
-  private static final int EPERM = 1;
+  private static final int ENOSYS = 38;
   private static final long NAMESPACE_FLAGS = 0x7E02_0000L;
-  private static final Map<Integer, String> FAMILIES = Map.of(40, "AF_VSOCK");
+  private static final Map<Long, String> FAMILIES = Map.of(40L, "AF_VSOCK");
   private static final Map<String, String> ARCHITECTURES =
       Map.of(
-          "SCMP_ARCH_X86_64", "x86-64",
-          "SCMP_ARCH_X86", "x86",
-          "SCMP_ARCH_X32", "x32",
-          "SCMP_ARCH_AARCH64", "arm64",
-          "SCMP_ARCH_ARM", "arm");
+          "X86_64", "x86-64",
+          "X86", "x86",
+          "X32", "x32",
+          "AARCH64", "arm64",
+          "ARM", "arm");
 
   private SystemCallProfile() {}
 
-  /**
-   * The properties that stand for a profile.
-   *
-   * @throws StageletException {@code INVALID_ARGUMENT} with the rule that cannot be said to systemd
-   */
-  static List<UnitProperty> properties(String profile, ObjectMapper json) {
-    JsonNode root = parsed(profile, json);
-    if (!root.path("defaultAction").asText().equals("SCMP_ACT_ERRNO")) {
-      throw refused("defaultAction " + root.path("defaultAction"));
+  /** The properties that stand for a profile; empty when there are none that do. */
+  static Optional<List<UnitProperty>> properties(SeccompProfile profile) {
+    Optional<List<UnitProperty>> filter =
+        switch (profile.otherwise().action()) {
+          case ERRNO -> allowed(profile);
+          case ALLOW -> forbidden(profile);
+          case LOG, TRACE, TRAP, KILL_THREAD, KILL_PROCESS -> Optional.empty();
+        };
+    List<String> architectures = new ArrayList<>(List.of("native"));
+    for (String architecture : profile.architectures()) {
+      String word = ARCHITECTURES.get(architecture);
+      if (word == null) {
+        return Optional.empty();
+      }
+      architectures.add(word);
     }
+    return filter.map(properties -> {
+      List<UnitProperty> all = new ArrayList<>(properties);
+      all.add(new UnitProperty.Texts("SystemCallArchitectures", architectures));
+      return all;
+    });
+  }
+
+  /** Where only what is named may be done. */
+  private static Optional<List<UnitProperty>> allowed(SeccompProfile profile) {
     List<UnitProperty> properties = new ArrayList<>();
     TreeSet<String> allowed = new TreeSet<>();
     boolean namespaces = false;
-    for (JsonNode rule : root.path("syscalls")) {
-      List<String> names = new ArrayList<>();
-      rule.path("names").forEach(name -> names.add(name.asText()));
-      String action = rule.path("action").asText();
-      if (action.equals("SCMP_ACT_ERRNO") && names.equals(List.of("clone3"))) {
+    for (SeccompProfile.Rule rule : profile.rules()) {
+      if (rule.verdict().equals(new Verdict(Action.ERRNO, ENOSYS))
+          && rule.names().equals(List.of("clone3"))
+          && rule.conditions().isEmpty()) {
         // RestrictNamespaces answers it with ENOSYS as well
         namespaces = true;
         continue;
       }
-      if (!action.equals("SCMP_ACT_ALLOW")) {
-        throw refused(rule.toString());
+      if (rule.verdict().action() != Action.ALLOW) {
+        return Optional.empty();
       }
-      if (!rule.path("args").isEmpty()) {
-        properties.add(ofArguments(names, rule));
+      if (!rule.conditions().isEmpty()) {
+        Optional<UnitProperty> property = ofArguments(rule);
+        if (property.isEmpty()) {
+          return Optional.empty();
+        }
+        properties.add(property.get());
       }
-      allowed.addAll(names);
+      allowed.addAll(rule.names());
     }
     if (namespaces) {
       allowed.add("clone3");
     }
-    List<String> architectures = new ArrayList<>(List.of("native"));
-    for (JsonNode architecture : root.path("architectures")) {
-      String word = ARCHITECTURES.get(architecture.asText());
-      if (word == null) {
-        throw refused("architecture " + architecture);
-      }
-      architectures.add(word);
-    }
-    properties.add(new UnitProperty.Texts("SystemCallArchitectures", architectures));
-    properties.add(
-        new UnitProperty.Signed32(
-            "SystemCallErrorNumber", root.path("defaultErrnoRet").asInt(EPERM)));
+    properties.add(new UnitProperty.Signed32("SystemCallErrorNumber", profile.otherwise().data()));
     properties.add(new UnitProperty.SystemCalls("SystemCallFilter", true, List.copyOf(allowed)));
-    return properties;
+    return Optional.of(properties);
   }
 
-  private static UnitProperty ofArguments(List<String> names, JsonNode rule) {
-    JsonNode args = rule.path("args");
-    JsonNode first = args.path(0);
-    String operator = first.path("op").asText();
-    if (args.size() == 1 && first.path("index").asInt() == 0 && names.size() == 1) {
-      switch (names.getFirst()) {
-        case "clone" -> {
-          if (operator.equals("SCMP_CMP_MASKED_EQ")
-              && first.path("value").asLong() == NAMESPACE_FLAGS
-              && first.path("valueTwo").asLong() == 0) {
-            return new UnitProperty.Number64("RestrictNamespaces", 0);
-          }
+  /** Where all may be done but what is named; each call has its own answer there. */
+  private static Optional<List<UnitProperty>> forbidden(SeccompProfile profile) {
+    TreeSet<String> forbidden = new TreeSet<>();
+    for (SeccompProfile.Rule rule : profile.rules()) {
+      if (!rule.conditions().isEmpty()) {
+        return Optional.empty();
+      }
+      switch (rule.verdict().action()) {
+        case ALLOW -> {}
+        case ERRNO ->
+            rule.names().forEach(name -> forbidden.add(name + ":" + rule.verdict().data()));
+        case KILL_PROCESS -> rule.names().forEach(name -> forbidden.add(name + ":kill"));
+        case LOG, TRACE, TRAP, KILL_THREAD -> {
+          return Optional.empty();
         }
-        case "personality" -> {
-          if (operator.equals("SCMP_CMP_EQ")) {
-            return new UnitProperty.Flag("LockPersonality", true);
-          }
-        }
-        case "socket" -> {
-          String family = FAMILIES.get(first.path("value").asInt());
-          if (operator.equals("SCMP_CMP_NE") && family != null) {
-            return new UnitProperty.SystemCalls("RestrictAddressFamilies", false, List.of(family));
-          }
-        }
-        default -> throw refused(rule.toString());
       }
     }
-    throw refused(rule.toString());
+    return Optional.of(
+        forbidden.isEmpty()
+            ? List.of()
+            : List.of(
+                new UnitProperty.SystemCalls("SystemCallFilter", false, List.copyOf(forbidden))));
   }
 
-  private static JsonNode parsed(String profile, ObjectMapper json) {
-    try {
-      return json.readTree(profile);
-    } catch (JsonProcessingException failure) {
-      throw new StageletException(
-          ErrorCode.INVALID_ARGUMENT,
-          "the seccomp profile is not JSON: " + StageletException.reason(failure),
-          failure);
+  private static Optional<UnitProperty> ofArguments(SeccompProfile.Rule rule) {
+    Condition first = rule.conditions().getFirst();
+    if (rule.conditions().size() > 1 || first.argument() != 0 || rule.names().size() != 1) {
+      return Optional.empty();
     }
-  }
-
-  private static StageletException refused(String what) {
-    return new StageletException(
-        ErrorCode.INVALID_ARGUMENT,
-        "the stage1 nspawn cannot express this of the seccomp profile with SystemCallFilter: "
-            + what);
+    Comparison comparison = first.comparison();
+    return switch (rule.names().getFirst()) {
+      case "clone" ->
+          comparison == Comparison.MASKED_EQ
+                  && first.value() == NAMESPACE_FLAGS
+                  && first.second() == 0
+              ? Optional.of(new UnitProperty.Number64("RestrictNamespaces", 0))
+              : Optional.empty();
+      case "personality" ->
+          comparison == Comparison.EQ
+              ? Optional.of(new UnitProperty.Flag("LockPersonality", true))
+              : Optional.empty();
+      case "socket" ->
+          comparison == Comparison.NE && FAMILIES.containsKey(first.value())
+              ? Optional.of(
+                  new UnitProperty.SystemCalls(
+                      "RestrictAddressFamilies", false, List.of(FAMILIES.get(first.value()))))
+              : Optional.empty();
+      default -> Optional.empty();
+    };
   }
 }

@@ -1,5 +1,7 @@
 package io.stagelet.stage1.oci;
 
+import io.stagelet.limits.DelegatedFiles;
+import io.stagelet.limits.Limits;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.units.DevicePolicy;

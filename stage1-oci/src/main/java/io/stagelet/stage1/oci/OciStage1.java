@@ -1,6 +1,8 @@
 package io.stagelet.stage1.oci;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.limits.DelegatedFiles;
+import io.stagelet.limits.Limits;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ConsoleSocket;

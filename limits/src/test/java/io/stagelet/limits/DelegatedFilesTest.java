@@ -1,4 +1,4 @@
-package io.stagelet.stage1.oci;
+package io.stagelet.limits;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

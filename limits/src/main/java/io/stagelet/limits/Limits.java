@@ -1,4 +1,4 @@
-package io.stagelet.stage1.oci;
+package io.stagelet.limits;
 
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -18,18 +18,18 @@ import java.util.regex.Pattern;
  * @param properties in no order, each name once
  * @param files what is written to the files of the control group, in order
  */
-record Limits(List<UnitProperty> properties, List<Write> files) {
+public record Limits(List<UnitProperty> properties, List<Write> files) {
   private static final long DEFAULT_PERIOD = 100_000;
   private static final long SECOND = 1_000_000;
   private static final Pattern PAGE_SIZE = Pattern.compile("[0-9]{1,6}[KMGT]B");
 
-  Limits {
+  public Limits {
     properties = List.copyOf(properties);
     files = List.copyOf(files);
   }
 
   /** A line for a file of the control group. */
-  record Write(String file, String value) {
+  public record Write(String file, String value) {
     /** The controller it belongs to. */
     String controller() {
       return file.substring(0, file.indexOf('.'));
@@ -41,7 +41,7 @@ record Limits(List<UnitProperty> properties, List<Write> files) {
    *
    * @throws StageletException {@code INVALID_ARGUMENT} when one cannot be had
    */
-  static Limits of(ContainerPlan.Resources resources) {
+  public static Limits of(ContainerPlan.Resources resources) {
     try {
       Map<String, UnitProperty> properties = new LinkedHashMap<>();
       // kubelet limits the pod's slice; systemd's own default would be a limit nobody asked for

@@ -1,4 +1,4 @@
-package io.stagelet.stage1.oci;
+package io.stagelet.limits;
 
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -19,7 +19,7 @@ import java.util.stream.Collectors;
  * <p>A controller that systemd does not know (hugetlb) is switched on for the groups above as well,
  * as kubelet does for its own: systemd leaves those it does not know alone.
  */
-final class DelegatedFiles {
+public final class DelegatedFiles {
   private static final String SWITCH = "cgroup.subtree_control";
 
   /** What is a systemd controller is on in every delegated group. */
@@ -44,7 +44,7 @@ final class DelegatedFiles {
   private final Path root;
 
   /** The control groups below a directory, which is {@code /sys/fs/cgroup}. */
-  DelegatedFiles(Path root) {
+  public DelegatedFiles(Path root) {
     this.root = root;
   }
 
@@ -55,7 +55,7 @@ final class DelegatedFiles {
    *
    * @param cgroup the container's group, which need not exist yet
    */
-  List<String> lines(Path cgroup, Limits limits) {
+  public List<String> lines(Path cgroup, Limits limits) {
     List<Limits.Write> writes = effective(limits);
     List<String> lines = new ArrayList<>();
     for (String controller : foreign(writes)) {
@@ -68,7 +68,7 @@ final class DelegatedFiles {
   }
 
   /** The command that writes them first; what it is given when there are none. */
-  static List<String> before(List<String> command, Path lines, Path complaints) {
+  public static List<String> before(List<String> command, Path lines, Path complaints) {
     List<String> whole =
         new ArrayList<>(List.of("/bin/sh", "-c", SCRIPT, lines.toString(), complaints.toString()));
     whole.addAll(command);
@@ -80,18 +80,32 @@ final class DelegatedFiles {
    *
    * @throws StageletException {@code INVALID_ARGUMENT} with what the kernel refused
    */
-  void write(Path cgroup, Limits limits) {
-    for (Limits.Write write : effective(limits)) {
-      Path file = cgroup.resolve(write.file());
-      try {
-        Files.writeString(file, write.value(), StandardOpenOption.WRITE);
-      } catch (IOException failure) {
-        throw new StageletException(
-            ErrorCode.INVALID_ARGUMENT,
-            "could not write '%s' to %s: %s"
-                .formatted(write.value(), file, StageletException.reason(failure)),
-            failure);
-      }
+  public void write(Path cgroup, Limits limits) {
+    effective(limits).forEach(write -> writeTo(cgroup.resolve(write.file()), write.value()));
+  }
+
+  /**
+   * Writes them to the group of a container whose process is being started, and switches the
+   * controllers on that systemd does not know.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} with what the kernel refused
+   */
+  public void writeAsItStarts(Path cgroup, Limits limits) {
+    for (String line : lines(cgroup, limits)) {
+      int space = line.indexOf(' ');
+      writeTo(Path.of(line.substring(0, space)), line.substring(space + 1));
+    }
+  }
+
+  private static void writeTo(Path file, String value) {
+    try {
+      Files.writeString(file, value, StandardOpenOption.WRITE);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "could not write '%s' to %s: %s"
+              .formatted(value, file, StageletException.reason(failure)),
+          failure);
     }
   }
 

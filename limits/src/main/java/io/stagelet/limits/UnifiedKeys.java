@@ -1,4 +1,4 @@
-package io.stagelet.stage1.oci;
+package io.stagelet.limits;
 
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
