@@ -55,7 +55,7 @@ final class LibcFunction {
     return LINKER.defaultLookup().find(name).map(LibcFunction::new);
   }
 
-  /** A function of another library, with the same few parameters. */
+  /** The function of that name in another library, which stays loaded. */
   static LibcFunction of(SymbolLookup library, String name) {
     return new LibcFunction(library.findOrThrow(name));
   }
