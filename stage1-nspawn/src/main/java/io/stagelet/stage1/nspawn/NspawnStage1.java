@@ -205,7 +205,7 @@ final class NspawnStage1 implements Stage1 {
             machine.root());
       }
     } catch (StageletException failure) {
-      LOG.info(
+      LOG.debug(
           "machinectl does not know {}: {}", machine.name(), StageletException.reason(failure));
     }
   }
