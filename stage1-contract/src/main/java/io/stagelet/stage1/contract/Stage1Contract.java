@@ -320,10 +320,10 @@ public abstract class Stage1Contract {
   }
 
   @Test
-  final void whoListensHearsOfAnEnd() throws Exception {
+  final void whoListensHearsOfAnEnd() {
     Collection<String> changed = new ConcurrentLinkedQueue<>();
     ContainerPlan container = startedPod().container("exec sleep 1000");
-    try (AutoCloseable listening =
+    AutoCloseable listening =
         stage1()
             .listen(
                 new Stage1Listener() {
@@ -334,15 +334,23 @@ public abstract class Stage1Contract {
 
                   @Override
                   public void resynchronize() {}
-                })) {
-      started(container);
-      running(container);
-      changed.clear();
-      stage1().kill(container);
+                });
+    cleanup.push("listen no more", () -> close(listening));
+    started(container);
+    running(container);
+    changed.clear();
+    stage1().kill(container);
 
-      await("the news of its end")
-          .atMost(PATIENCE)
-          .untilAsserted(() -> assertThat(changed).contains(stage1().unitOf(container)));
+    await("the news of its end")
+        .atMost(PATIENCE)
+        .untilAsserted(() -> assertThat(changed).contains(stage1().unitOf(container)));
+  }
+
+  private static void close(AutoCloseable listening) {
+    try {
+      listening.close();
+    } catch (Exception failure) {
+      throw new IllegalStateException("a listener could not be taken away", failure);
     }
   }
 
