@@ -12,7 +12,7 @@ import java.time.ZoneOffset;
 import org.junit.jupiter.api.Test;
 
 class RegistryOutcomesTest {
-  private static final StageletException AWAY =
+  private final StageletException away =
       new StageletException(ErrorCode.UNAVAILABLE, "nobody there");
 
   private final Ticking clock = new Ticking();
@@ -39,8 +39,8 @@ class RegistryOutcomesTest {
 
   @Test
   void theLastPullFromARegistryCounts() {
-    outcomes.failed("one.example/a:1", AWAY);
-    outcomes.failed("two.example/a:1", AWAY);
+    outcomes.failed("one.example/a:1", away);
+    outcomes.failed("two.example/a:1", away);
     outcomes.done("one.example/b:1");
 
     assertThat(outcomes.failures()).containsOnlyKeys("two.example");
@@ -55,7 +55,7 @@ class RegistryOutcomesTest {
 
   @Test
   void afterAnHourWithoutAnotherAFailureIsForgotten() {
-    outcomes.failed("one.example/a:1", AWAY);
+    outcomes.failed("one.example/a:1", away);
     clock.now = clock.now.plus(Duration.ofMinutes(59));
     assertThat(outcomes.failures()).hasSize(1);
 
