@@ -14,6 +14,7 @@ class ZshCompletionTest {
   @CommandLine.Command(
       name = "copy",
       description = "Copy one [or more]: it's quick.%nAnd more about it.")
+  @SuppressWarnings("UnusedVariable") // its fields are there for their annotations
   private static final class Copy {
     @CommandLine.Option(
         names = {"-f", "--from"},
