@@ -27,6 +27,8 @@ final class StageletRuntime implements RuntimeUnderTest {
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
   private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
 
+  private static final String ARCHIVE = "classes.jsa";
+
   /** The file that says where the server is to die. */
   private static final String FAULT = "fault";
 
@@ -191,7 +193,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                             "-p",
                             "LogRateLimitBurst=100000000"),
                         commandLine(
-                            quickStart(config.resolveSibling("classes.jsa")),
+                            quickStart(config.resolveSibling(ARCHIVE), true),
                             "serve",
                             "--config",
                             config.toString())
@@ -214,11 +216,11 @@ final class StageletRuntime implements RuntimeUnderTest {
   }
 
   /** What makes a start quick: most of a test that kills the server is its next start. */
-  private static List<String> quickStart(Path archive) {
+  private static List<String> quickStart(Path archive, boolean make) {
     return List.of(
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
-        "-XX:+AutoCreateSharedArchive",
+        "-XX:%sAutoCreateSharedArchive".formatted(make ? "+" : "-"),
         "-XX:SharedArchiveFile=" + archive);
   }
 
@@ -243,7 +245,7 @@ final class StageletRuntime implements RuntimeUnderTest {
   Command.Outcome check(String... options) {
     return Command.of(
             commandLine(
-                List.of(),
+                quickStart(configuration().resolveSibling(ARCHIVE), false),
                 Stream.concat(
                         Stream.of("check", "--json", "--config", configuration().toString()),
                         Stream.of(options))
