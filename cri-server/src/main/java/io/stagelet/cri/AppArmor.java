@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -42,10 +43,12 @@ final class AppArmor {
       return;
     }
     if (!Files.isExecutable(PARSER)) {
-      LOG.warn(
-          "AppArmor is on, but there is no {}: containers run without the profile {}; install apparmor",
-          PARSER,
-          DEFAULT_PROFILE);
+      StoryEvent.APPARMOR_UNUSED
+          .on(LOG)
+          .log(
+              "AppArmor is on, but there is no {}: containers run without the profile {}; install apparmor",
+              PARSER,
+              DEFAULT_PROFILE);
       return;
     }
     try (InputStream source = AppArmor.class.getResourceAsStream(SOURCE)) {

@@ -134,7 +134,7 @@ final class Cni {
     }
     if (!now.equals(told)) {
       told = now;
-      LOG.info("the network's configuration has changed: {}", now);
+      StoryEvent.NETWORK_CHANGED.on(LOG).log("the network's configuration has changed: {}", now);
     }
   }
 

@@ -9,6 +9,7 @@ import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.measure.Metric;
 import io.stagelet.cri.measure.MetricsText;
 import io.stagelet.cri.measure.Timings;
+import io.stagelet.cri.trace.OtlpExporter;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.RelayCounters;
 import io.stagelet.linux.ErrorCode;
@@ -17,6 +18,7 @@ import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.ImageFsUsage;
 import io.stagelet.stage0.ImageService;
+import io.stagelet.stage0.PullCounters;
 import io.stagelet.units.Units;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,6 +28,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** What the server tells of itself by HTTP, as JSON and as metrics. */
@@ -47,6 +50,7 @@ final class ControlPages {
   private final Units units;
   private final Measures measures;
   private final Mending mending;
+  private final Optional<OtlpExporter> traces;
   private final Path root;
   private final Instant begin;
 
@@ -63,6 +67,7 @@ final class ControlPages {
       Units units,
       Measures measures,
       Mending mending,
+      Optional<OtlpExporter> traces,
       Path root,
       Clock clock) {
     this.version = version;
@@ -77,6 +82,7 @@ final class ControlPages {
     this.units = units;
     this.measures = measures;
     this.mending = mending;
+    this.traces = traces;
     this.root = root;
     this.begin = clock.instant();
   }
@@ -321,14 +327,31 @@ final class ControlPages {
     text.add(Metric.DISK_BYTES, space.freeBytes(), "free");
     text.add(Metric.DISK_INODES, space.inodes(), "all");
     text.add(Metric.DISK_INODES, space.freeInodes(), "free");
+    pulls(text);
     relay(text);
     systemd(text);
+    traces.ifPresent(exporter -> {
+      text.add(Metric.TRACE_SPANS, exporter.sent(), "sent");
+      text.add(Metric.TRACE_SPANS, exporter.dropped(), "dropped");
+    });
     process(text);
     return text.toString();
   }
 
   private static long count(List<ContainerRecord.Life> lives, Class<?> kind) {
     return lives.stream().filter(kind::isInstance).count();
+  }
+
+  private void pulls(MetricsText text) {
+    PullCounters.Figures pulls = images.pulls();
+    text.add(Metric.PULLS_UNDER_WAY, pulls.running());
+    text.add(Metric.PULLED, pulls.pulled());
+    pulls.failed().forEach((code, count) -> text.add(Metric.PULLS_FAILED, count, code.name()));
+    text.add(Metric.PULL_BYTES, pulls.receivedBytes());
+    text.add(Metric.PULL_LAYERS, pulls.layers());
+    text.add(Metric.PULL_RANGED, pulls.ranged());
+    text.add(Metric.PULL_BREAKS, pulls.stalled(), "stalled");
+    text.add(Metric.PULL_BREAKS, pulls.broken(), "broken");
   }
 
   private void relay(MetricsText text) {

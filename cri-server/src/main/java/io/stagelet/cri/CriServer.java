@@ -1,13 +1,17 @@
 package io.stagelet.cri;
 
+import io.grpc.ServerInterceptor;
 import io.stagelet.cri.control.ControlServer;
 import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.cri.streaming.StreamingServer;
+import io.stagelet.cri.trace.OtlpExporter;
+import io.stagelet.cri.trace.Traces;
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalLoggers;
 import io.stagelet.journal.JournalNamespace;
+import io.stagelet.journal.JournalProbe;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
 import io.stagelet.linux.CleanupStack;
@@ -26,6 +30,7 @@ import io.stagelet.units.SdNotify;
 import io.stagelet.units.SocketActivation;
 import io.stagelet.units.Units;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
@@ -38,6 +43,7 @@ import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The whole server: puts its parts together, and takes them apart in reverse. */
 final class CriServer implements AutoCloseable {
@@ -45,6 +51,11 @@ final class CriServer implements AutoCloseable {
 
   /** What stagelet.socket calls its descriptor. */
   private static final String SOCKET = "cri";
+
+  private static final Duration PATIENCE_WITH_JOURNALD = Duration.ofSeconds(2);
+
+  /** How long spans wait for others to be sent with. */
+  private static final Duration TRACES_GATHERED = Duration.ofSeconds(2);
 
   private final SdNotify systemd;
   private final Optional<Duration> watchdogInterval;
@@ -79,7 +90,21 @@ final class CriServer implements AutoCloseable {
   private Listener start(LiveConfiguration live, String version, Map<String, String> environment) {
     Configuration configuration = live.now();
     Clock clock = Clock.systemUTC();
-    Measures measures = new Measures();
+    SecureRandom random = new SecureRandom();
+    Optional<OtlpExporter> exporter =
+        configuration
+            .traces()
+            .map(traces -> part("the traces", exporter(traces.endpoint(), version)));
+    Traces traces =
+        exporter
+            .map(sink ->
+                new Traces(
+                    sink,
+                    configuration.traces().map(Configuration.Tracing::perMillion).orElse(0),
+                    clock,
+                    random))
+            .orElseGet(Traces::none);
+    Measures measures = new Measures(traces);
     RegistryOutcomes registries = new RegistryOutcomes(clock);
     Faults faults = Faults.of(environment);
     Map<String, Integer> descriptors =
@@ -100,7 +125,6 @@ final class CriServer implements AutoCloseable {
                 clock,
                 configuration.output().journalNamespace()));
     ContainerInputs inputs = new ContainerInputs(keeper());
-    SecureRandom random = new SecureRandom();
     StreamingServer streams =
         part("the streaming server", new StreamingServer(configuration.streaming(), clock, random));
     Path store = configuration.root().resolve("images");
@@ -197,7 +221,7 @@ final class CriServer implements AutoCloseable {
         new Listener(
             configuration.socket(),
             inheritedSocket(descriptors),
-            List.of(new CallStory(pods), new CallTimes(measures.calls())),
+            watchers(pods, measures, exporter.map(_ -> new CallTraces(traces))),
             List.of(
                 new RuntimeRpc(
                     version,
@@ -219,7 +243,14 @@ final class CriServer implements AutoCloseable {
     ControlPages pages =
         new ControlPages(
             version,
-            new Health(units, handlers, cni, registries, relay, configuration.root()),
+            new Health(
+                units,
+                handlers,
+                cni,
+                registries,
+                relay,
+                new JournalProbe(JournalProbe.SOCKET, PATIENCE_WITH_JOURNALD),
+                configuration.root()),
             handlers,
             pods,
             records,
@@ -230,6 +261,7 @@ final class CriServer implements AutoCloseable {
             units,
             measures,
             new LiveMending(pods, records, handlers, sandboxes, containers),
+            exporter,
             configuration.root(),
             clock);
     part(
@@ -247,6 +279,31 @@ final class CriServer implements AutoCloseable {
     });
     part("reloads", new Reloads(live, systemd, Thread.ofVirtual().name("reload").factory()));
     return listening;
+  }
+
+  /**
+   * The last hears of a call first: the call's story is around its trace, and its time around all.
+   */
+  private static List<ServerInterceptor> watchers(
+      Pods pods, Measures measures, Optional<CallTraces> traces) {
+    return Stream.concat(
+            traces.stream(), Stream.of(new CallStory(pods), new CallTimes(measures.calls())))
+        .toList();
+  }
+
+  private static OtlpExporter exporter(URI endpoint, String version) {
+    return new OtlpExporter(
+        endpoint,
+        Map.of("service.name", "stagelet", "service.version", version, "host.name", hostName()),
+        TRACES_GATHERED);
+  }
+
+  private static String hostName() {
+    try {
+      return KernelFile.text(Path.of("/proc/sys/kernel/hostname")).strip();
+    } catch (IOException unknown) {
+      return "";
+    }
   }
 
   /** The socket that systemd listens on for this service; the descriptor store has others. */

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.Mounts;
@@ -222,7 +223,9 @@ final class Inspection {
     try (Stream<Path> entries = Files.list(parent)) {
       return entries.toList();
     } catch (IOException failure) {
-      LOG.warn("could not list {}: {}", parent, StageletException.reason(failure));
+      StoryEvent.RECOVERY_FAILED
+          .on(LOG)
+          .log("could not list {}: {}", parent, StageletException.reason(failure));
       return List.of();
     }
   }

@@ -30,6 +30,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Brings together, when the server starts, what is on disk, what systemd runs, and what the kernel
@@ -295,9 +296,16 @@ final class Recovery {
       throw failure;
     }
     if (record.phase() == SandboxRecord.Phase.CREATING) {
-      LOG.info(
-          "sandbox {} was being made when the server ended; it is undone",
-          record.plan().id().shortened());
+      Story.about(
+          StoryFields.of(record.key()),
+          () ->
+              StoryEvent.SANDBOX_UNDONE
+                  .on(LOG)
+                  .log(
+                      "pod {}/{} was not made to its end when the server ended; what there is of sandbox {} is undone",
+                      record.key().namespace(),
+                      record.key().name(),
+                      record.plan().id().shortened()));
       sandboxes.undo(record);
       return;
     }
@@ -314,9 +322,12 @@ final class Recovery {
       return;
     }
     if (sandbox == null) {
-      LOG.warn(
-          "container {} is of no sandbox that is known; it is removed",
-          record.plan().id().shortened());
+      StoryEvent.LEFTOVER_REMOVED
+          .on(LOG, Level.WARN)
+          .log(
+              "container {} ({}) is of no sandbox that is known; it is removed",
+              record.plan().name(),
+              record.plan().id().shortened());
       handlers.all().forEach(stage1 -> containers.discard(record.plan(), stage1::removeContainer));
       return;
     }

@@ -5,6 +5,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
@@ -52,6 +53,11 @@ final class LibcFunction {
   /** The function of that name, where this C library has it. */
   static Optional<LibcFunction> find(String name) {
     return LINKER.defaultLookup().find(name).map(LibcFunction::new);
+  }
+
+  /** The function of that name in another library, which stays loaded. */
+  static LibcFunction of(SymbolLookup library, String name) {
+    return new LibcFunction(library.findOrThrow(name));
   }
 
   /** Room for the error number of a call. */

@@ -3,7 +3,6 @@ package io.stagelet.stage0;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -14,11 +13,12 @@ import org.jspecify.annotations.Nullable;
  * repository, and failed when there is none. For one thread.
  */
 final class BlobStream implements ImageSource.PackedLayer {
+  private static final int SKIPPED_AT_ONCE = 32 << 10;
+
   private final MirroredRepository repository;
   private final BlobDescriptor blob;
   private final List<StageletException> given = new ArrayList<>();
   private @Nullable BodyReader body;
-  private @Nullable ByteBuffer buffer;
   private final long end;
   private long position;
   private int failures;
@@ -97,37 +97,20 @@ final class BlobStream implements ImageSource.PackedLayer {
     return ranges;
   }
 
-  /** Waits for something, and takes what else is there already. */
   private int readSome(byte[] target) throws IOException, InterruptedException {
     if (body == null) {
       open();
     }
     BodyReader from = java.util.Objects.requireNonNull(body);
-    int count = 0;
-    while (count < target.length && position + count < end) {
-      ByteBuffer next = buffer;
-      if (next == null || !next.hasRemaining()) {
-        if (count > 0 && !from.ready()) {
-          break;
-        }
-        next = from.next(place().silence());
-        buffer = next;
-        if (next == null) {
-          return count == 0 ? -1 : count;
-        }
-      }
-      if (next.remaining() > end - position - count) {
-        throw new StageletException(
-            ErrorCode.DATA_LOSS,
-            end == blob.size()
-                ? "blob %s of %s is longer than the %d bytes that its manifest says"
-                    .formatted(blob.digest(), place(), blob.size())
-                : "%s sends more of blob %s than the range that was asked for"
-                    .formatted(place(), blob.digest()));
-      }
-      int part = Math.min(next.remaining(), target.length - count);
-      next.get(target, count, part);
-      count += part;
+    int count = from.read(target, 0, (int) Math.min(target.length, end - position));
+    if (position + count == end && from.hasMore()) {
+      throw new StageletException(
+          ErrorCode.DATA_LOSS,
+          end == blob.size()
+              ? "blob %s of %s is longer than the %d bytes that its manifest says"
+                  .formatted(blob.digest(), place(), blob.size())
+              : "%s sends more of blob %s than the range that was asked for"
+                  .formatted(place(), blob.digest()));
     }
     return count;
   }
@@ -142,15 +125,13 @@ final class BlobStream implements ImageSource.PackedLayer {
           ErrorCode.UNIMPLEMENTED, place() + " serves no ranges, though it said so");
     }
     // a server without ranges sends all of it again
+    byte[] unwanted = new byte[SKIPPED_AT_ONCE];
     for (long skip = position - opened.start(); skip > 0; ) {
-      ByteBuffer next = body.next(place().silence());
-      if (next == null) {
+      int count = opened.body().read(unwanted, 0, (int) Math.min(skip, unwanted.length));
+      if (count < 0) {
         throw new IOException("the connection was closed early");
       }
-      int skipped = (int) Math.min(skip, next.remaining());
-      next.position(next.position() + skipped);
-      skip -= skipped;
-      buffer = next;
+      skip -= count;
     }
   }
 
@@ -168,7 +149,6 @@ final class BlobStream implements ImageSource.PackedLayer {
 
   @Override
   public void close() {
-    buffer = null;
     if (body != null) {
       body.close();
       body = null;

@@ -1,149 +1,121 @@
 package io.stagelet.stage0;
 
+import io.stagelet.linux.StageletException;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.http.HttpResponse;
-import java.nio.ByteBuffer;
-import java.time.Duration;
-import java.util.ArrayDeque;
-import java.util.List;
-import java.util.Queue;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Flow;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
+import java.io.InputStream;
+import java.net.HttpURLConnection;
+import java.net.SocketTimeoutException;
 
 /**
- * A response's body, read as it comes, where silence is noticed: unlike with the JDK's input
- * stream, a read that gets nothing ends after a while.
+ * A response's body. Bytes go from the socket to the reader's own buffer: no other thread and no
+ * buffer is in between. A read that gets nothing ends after the time the connection was made with.
  *
- * <p>The HTTP client's thread fills it, one other thread reads it. What is on its way is bounded,
- * so a slow reader slows the sender.
+ * <p>For one thread, a virtual one: interrupting it ends a read at once.
  */
-final class BodyReader implements HttpResponse.BodySubscriber<BodyReader>, AutoCloseable {
-  /** How many of what the client reads at once (mostly 64 KiB, never more than 384) may wait. */
-  private static final int WAITING = 8;
-
-  /** More are asked for when so many have been taken: asking wakes the client's thread. */
-  private static final int AT_ONCE = WAITING / 2;
+final class BodyReader implements AutoCloseable {
+  private static final int PIECE = 16 << 10;
 
   /** Nothing came for too long. */
   static final class SilenceException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    SilenceException(String message) {
-      super(message);
+    SilenceException(String message, Throwable cause) {
+      super(message, cause);
     }
   }
 
-  private sealed interface Item {
-    record Data(List<ByteBuffer> buffers) implements Item {}
+  private final HttpURLConnection connection;
+  private final InputStream stream;
 
-    record End() implements Item {}
+  /** How many bytes are still to come; negative where the server does not say. */
+  private long remaining;
 
-    record Failure(Throwable cause) implements Item {}
-  }
-
-  private final LinkedBlockingQueue<Item> items = new LinkedBlockingQueue<>();
-  private final CompletableFuture<Flow.Subscription> subscribed = new CompletableFuture<>();
-  private final Queue<ByteBuffer> taken = new ArrayDeque<>();
-  private int unasked;
   private boolean ended;
 
-  @Override
-  public CompletionStage<BodyReader> getBody() {
-    return CompletableFuture.completedFuture(this);
-  }
-
-  @Override
-  public void onSubscribe(Flow.Subscription subscription) {
-    if (subscribed.complete(subscription)) {
-      subscription.request(WAITING);
-    } else {
-      subscription.cancel();
-    }
-  }
-
-  @Override
-  public void onNext(List<ByteBuffer> buffers) {
-    items.add(new Item.Data(buffers));
-  }
-
-  @Override
-  public void onError(Throwable failure) {
-    items.add(new Item.Failure(failure));
-  }
-
-  @Override
-  public void onComplete() {
-    items.add(new Item.End());
+  /**
+   * The body of an answer.
+   *
+   * @param length in bytes; negative where the server does not say
+   */
+  BodyReader(HttpURLConnection connection, InputStream stream, long length) {
+    this.connection = connection;
+    this.stream = stream;
+    this.remaining = length;
   }
 
   /**
-   * The next bytes, null at the body's end.
+   * Reads what has come, at least one byte; -1 at the body's end.
    *
-   * @throws IOException when the connection broke, or nothing came for {@code silence}
+   * @throws IOException when the connection broke, or nothing came for too long
    */
-  @Nullable ByteBuffer next(Duration silence) throws IOException, InterruptedException {
-    while (!ended || !taken.isEmpty()) {
-      ByteBuffer buffer = taken.poll();
-      if (buffer != null) {
-        if (buffer.hasRemaining()) {
-          return buffer;
-        }
-        continue;
-      }
-      Item item = items.poll();
-      if (item == null) {
-        item = items.poll(silence.toMillis(), TimeUnit.MILLISECONDS);
-      }
-      switch (item) {
-        case null ->
-            throw new SilenceException(
-                "the registry sent nothing for %d s".formatted(silence.toSeconds()));
-        case Item.Data(List<ByteBuffer> buffers) -> {
-          taken.addAll(buffers);
-          unasked++;
-          if (unasked == AT_ONCE) {
-            unasked = 0;
-            subscribed.join().request(AT_ONCE);
-          }
-        }
-        case Item.End() -> ended = true;
-        case Item.Failure(Throwable cause) ->
-            throw new IOException(
-                "the connection broke: " + io.stagelet.linux.StageletException.reason(cause),
-                cause);
-      }
+  int read(byte[] target, int offset, int length) throws IOException, InterruptedException {
+    if (ended || remaining == 0) {
+      ended = true;
+      return -1;
     }
-    return null;
+    int count;
+    try {
+      count = stream.read(target, offset, length);
+    } catch (SocketTimeoutException silent) {
+      throw new SilenceException(
+          "the registry sent nothing for %d s".formatted(connection.getReadTimeout() / 1000),
+          silent);
+    } catch (IOException broken) {
+      interruption(broken);
+      throw new IOException("the connection broke: " + StageletException.reason(broken), broken);
+    }
+    if (count < 0) {
+      ended = true;
+      if (remaining > 0) {
+        throw new IOException("the connection was closed early");
+      }
+      return -1;
+    }
+    remaining -= remaining < 0 ? 0 : count;
+    return count;
   }
 
-  /** Whether bytes can be had without waiting. */
-  boolean ready() {
-    return !taken.isEmpty() || items.peek() instanceof Item.Data;
+  /** Whether more comes; waits where only the next byte can tell. */
+  boolean hasMore() throws IOException, InterruptedException {
+    return !ended && (remaining > 0 || (remaining < 0 && read(new byte[1], 0, 1) > 0));
   }
 
   /** All of the body, or its first {@code limit} bytes. */
-  byte[] readAll(int limit, Duration silence) throws IOException, InterruptedException {
-    java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream();
-    for (ByteBuffer buffer = next(silence);
-        buffer != null && bytes.size() < limit;
-        buffer = next(silence)) {
-      byte[] chunk = new byte[Math.min(buffer.remaining(), limit - bytes.size())];
-      buffer.get(chunk);
-      bytes.writeBytes(chunk);
+  byte[] readAll(int limit) throws IOException, InterruptedException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    byte[] piece = new byte[Math.min(PIECE, limit)];
+    while (bytes.size() < limit) {
+      int count = read(piece, 0, Math.min(piece.length, limit - bytes.size()));
+      if (count < 0) {
+        break;
+      }
+      bytes.write(piece, 0, count);
     }
     return bytes.toByteArray();
+  }
+
+  /** A socket is closed under a virtual thread that is interrupted while it waits for it. */
+  static void interruption(IOException failure) throws InterruptedException {
+    if (Thread.interrupted()) {
+      InterruptedException interrupted = new InterruptedException("interrupted by the caller");
+      interrupted.initCause(failure);
+      throw interrupted;
+    }
   }
 
   /** Ends the transfer; what has not come yet does not come. */
   @Override
   public void close() {
-    // where the client has not subscribed yet, onSubscribe finds the future done and cancels
-    if (!subscribed.cancel(false) && !subscribed.isCompletedExceptionally()) {
-      subscribed.join().cancel();
+    if (ended || remaining == 0) {
+      // the connection is kept for the next request
+      try {
+        stream.close();
+        return;
+      } catch (IOException broken) {
+        // nothing is kept then
+      }
     }
+    connection.disconnect();
   }
 }

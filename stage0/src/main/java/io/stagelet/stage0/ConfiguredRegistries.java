@@ -59,6 +59,11 @@ public final class ConfiguredRegistries implements RegistryEndpoints {
     return configuration().candidates(text);
   }
 
+  /** Where credentials are looked for ({@code credential-helpers}). */
+  List<String> credentialHelpers() {
+    return configuration().credentialHelpers();
+  }
+
   private RegistriesConfiguration configuration() {
     List<Path> all = RegistriesReader.files(files.registries(), files.registriesDropIns());
     String state = state(all);

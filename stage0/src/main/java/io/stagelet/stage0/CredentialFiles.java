@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,22 +32,42 @@ public final class CredentialFiles implements CredentialSource {
   /** What a helper gives as the user when the secret is an identity token. */
   private static final String TOKEN_USER = "<token>";
 
+  /** What stands for the files among the places that {@code registries.conf} names. */
+  static final String FILES = "containers-auth.json";
+
   private final List<Path> files;
+  private final Supplier<List<String>> places;
 
   /** Credentials of these files; the first that knows a repository wins. */
   public CredentialFiles(List<Path> files) {
+    this(files, () -> List.of(FILES));
+  }
+
+  /**
+   * Credentials of these files and of helpers.
+   *
+   * @param places {@link #FILES} and helpers' names, in the order they are asked; asked for at each
+   *     use
+   */
+  public CredentialFiles(List<Path> files, Supplier<List<String>> places) {
     this.files = List.copyOf(files);
+    this.places = places;
   }
 
   @Override
   public Credentials of(String name) {
-    for (Path file : files) {
-      Optional<Credentials> found = in(file, name);
+    for (String place : places.get()) {
+      Optional<Credentials> found =
+          place.equals(FILES) ? inFiles(name) : helped(place, keys(name).getLast());
       if (found.isPresent()) {
         return found.get();
       }
     }
     return Credentials.none();
+  }
+
+  private Optional<Credentials> inFiles(String name) {
+    return files.stream().flatMap(file -> in(file, name).stream()).findFirst();
   }
 
   private Optional<Credentials> in(Path file, String name) {

@@ -15,6 +15,7 @@ import java.util.List;
  * @param config how to run it
  * @param diffIds the digests of its uncompressed layers, the lowest first
  * @param pinned whether it is never collected as unused
+ * @param artifact whether it is files for volumes, with nothing in it to run
  */
 public record Image(
     ImageId id,
@@ -23,7 +24,8 @@ public record Image(
     long size,
     ImageConfig config,
     List<Digest> diffIds,
-    boolean pinned) {
+    boolean pinned,
+    boolean artifact) {
   public Image {
     tags = List.copyOf(tags);
     digests = List.copyOf(digests);

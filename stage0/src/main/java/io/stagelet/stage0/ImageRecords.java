@@ -39,6 +39,7 @@ final class ImageRecords {
    * @param tags canonical names with tags
    * @param digests canonical names with digests
    * @param blobs its manifest, the index it came from, its configuration
+   * @param artifact whether its configuration is not an image's
    */
   record ImageRecord(
       ImageId id,
@@ -47,6 +48,7 @@ final class ImageRecords {
       Set<Digest> blobs,
       ImageConfig config,
       List<Digest> diffIds,
+      boolean artifact,
       int configSize) {
     ImageRecord {
       tags = List.copyOf(tags);
@@ -56,7 +58,7 @@ final class ImageRecords {
     }
 
     ImageRecord named(List<String> newTags, List<String> newDigests) {
-      return new ImageRecord(id, newTags, newDigests, blobs, config, diffIds, configSize);
+      return new ImageRecord(id, newTags, newDigests, blobs, config, diffIds, artifact, configSize);
     }
   }
 
@@ -159,14 +161,15 @@ final class ImageRecords {
   static ImageRecord record(
       ImageId id, byte[] document, List<String> tags, List<String> digests, Set<Digest> blobs) {
     JsonNode json = Json.object(document, "configuration " + id);
+    boolean artifact = json.has("layers");
     List<Digest> diffIds =
-        json.has("layers")
+        artifact
             ? ArtifactFiles.of(ImageManifest.of(json, "artifact " + id)).stream()
                 .map(ImagePart::diffId)
                 .toList()
             : Json.texts(json.path("rootfs"), "diff_ids").stream().map(Digest::parse).toList();
     return new ImageRecord(
-        id, tags, digests, blobs, ImageConfig.of(json), diffIds, document.length);
+        id, tags, digests, blobs, ImageConfig.of(json), diffIds, artifact, document.length);
   }
 
   /** All images. */

@@ -322,7 +322,9 @@ public final class ImageService implements AutoCloseable {
       throw failure;
     } catch (InterruptedException cancelled) {
       counters.failed(ErrorCode.CANCELLED);
-      LOG.info("Pull of {} ends: nobody waits for it any more", reference);
+      ImageEvent.PULL_GIVEN_UP
+          .on(LOG)
+          .log("the pull of image {} is given up: nobody waits for it any more", reference);
       throw cancelled;
     } finally {
       counters.ended();
@@ -504,7 +506,6 @@ public final class ImageService implements AutoCloseable {
       pulls = List.copyOf(running.values());
     }
     pulls.forEach(RunningPull::cancel);
-    registry.close();
     layers.close();
     sessions.close();
   }
@@ -585,7 +586,8 @@ public final class ImageService implements AutoCloseable {
         size,
         record.config(),
         record.diffIds(),
-        isPinned(record));
+        isPinned(record),
+        record.artifact());
   }
 
   private boolean isPinned(ImageRecords.ImageRecord record) {
@@ -733,11 +735,13 @@ public final class ImageService implements AutoCloseable {
                 temporary.resolve("diff"),
                 received -> listener.on(new PullEvent.LayerProgress(blob.digest(), received)));
         if (!unpacked.refusedXattrs().isEmpty()) {
-          LOG.warn(
-              "Layer {}: the filesystem of {} does not take {}",
-              diffId,
-              directory,
-              unpacked.refusedXattrs());
+          ImageEvent.ATTRIBUTES_REFUSED
+              .on(LOG)
+              .log(
+                  "layer {} is without its extended attributes {}: the filesystem of {} does not take them",
+                  diffId,
+                  unpacked.refusedXattrs(),
+                  directory);
         }
         counters.unpacked();
         LayerStore.Layer published = changed(() -> layers.publish(diffId, temporary, unpacked));
@@ -783,6 +787,7 @@ public final class ImageService implements AutoCloseable {
               allBlobs,
               record.config(),
               record.diffIds(),
+              record.artifact(),
               record.configSize());
       if (there.isEmpty() || !there.get().equals(named)) {
         records.put(named, blobs);

@@ -2,12 +2,9 @@ package io.stagelet.stage0;
 
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
-import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Proxy;
-import java.net.ProxySelector;
-import java.net.SocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -140,25 +137,11 @@ public final class Proxies {
     }
   }
 
-  /** For the JDK's HTTP client. */
-  ProxySelector selector() {
-    return new ProxySelector() {
-      @Override
-      public List<Proxy> select(URI uri) {
-        return List.of(
-            proxy(uri)
-                .map(address ->
-                    new Proxy(
-                        Proxy.Type.HTTP,
-                        InetSocketAddress.createUnresolved(
-                            address.getHost(), address.getPort() < 0 ? 80 : address.getPort())))
-                .orElse(Proxy.NO_PROXY));
-      }
-
-      @Override
-      public void connectFailed(URI uri, SocketAddress address, IOException failure) {
-        // the request itself fails, and says it
-      }
-    };
+  /** A proxy's address as connections take it. */
+  static Proxy asProxy(URI address) {
+    return new Proxy(
+        Proxy.Type.HTTP,
+        InetSocketAddress.createUnresolved(
+            address.getHost(), address.getPort() < 0 ? 80 : address.getPort()));
   }
 }

@@ -51,9 +51,10 @@ public final class Registries {
   /** As above, with insecure hosts that may change: they are asked for at each use. */
   public static Registries of(
       RegistryFiles files, Supplier<Set<String>> insecureHosts, Map<String, String> environment) {
+    ConfiguredRegistries configured = new ConfiguredRegistries(files, insecureHosts);
     return new Registries(
-        new ConfiguredRegistries(files, insecureHosts),
-        new CredentialFiles(files.credentials()),
+        configured,
+        new CredentialFiles(files.credentials(), configured::credentialHelpers),
         new CertificateDirectories(files.certificates()),
         Proxies.of(environment),
         SignatureRules.of(files));

@@ -32,7 +32,7 @@ final class RegistriesReader {
   private final Map<String, Registry> registries = new LinkedHashMap<>();
   private final Map<String, String> aliases = new LinkedHashMap<>();
   private List<String> search = List.of();
-  private List<String> helpers = List.of();
+  private List<String> helpers = List.of(CredentialFiles.FILES);
   private ShortNames shortNames = ShortNames.PERMISSIVE;
 
   private RegistriesReader() {}

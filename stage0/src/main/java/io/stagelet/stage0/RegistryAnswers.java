@@ -4,9 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
-import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -26,10 +24,10 @@ final class RegistryAnswers {
    *
    * @param what was asked of whom: "manifest 1 of docker.io/library/x at https://..."
    */
-  static StageletException refused(String what, HttpResponse<BodyReader> response, Duration silence)
+  static StageletException refused(String what, RegistryResponse response)
       throws InterruptedException {
     int status = response.statusCode();
-    String words = words(response, silence);
+    String words = words(response);
     return switch (status) {
       case 401, 403 ->
           new StageletException(
@@ -53,11 +51,10 @@ final class RegistryAnswers {
     return new StageletException(ErrorCode.UNAVAILABLE, "RegistryUnavailable: " + why, cause);
   }
 
-  private static String words(HttpResponse<BodyReader> response, Duration silence)
-      throws InterruptedException {
+  private static String words(RegistryResponse response) throws InterruptedException {
     byte[] body;
     try (BodyReader reader = response.body()) {
-      body = reader.readAll(WORDS_KEPT, silence);
+      body = reader.readAll(WORDS_KEPT);
     } catch (IOException broken) {
       return "and its explanation did not arrive: " + StageletException.reason(broken);
     }

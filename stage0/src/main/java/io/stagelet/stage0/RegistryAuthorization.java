@@ -6,7 +6,6 @@ import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URLEncoder;
-import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -57,10 +56,10 @@ final class RegistryAuthorization {
    *
    * @throws StageletException {@code PERMISSION_DENIED} when there is none for these credentials
    */
-  String answer(RegistryEndpoint endpoint, Credentials credentials, HttpResponse<?> unauthorized)
+  String answer(RegistryEndpoint endpoint, Credentials credentials, RegistryResponse unauthorized)
       throws IOException, InterruptedException {
     List<AuthChallenge> challenges =
-        unauthorized.headers().allValues("www-authenticate").stream()
+        unauthorized.headers("www-authenticate").stream()
             .flatMap(value -> AuthChallenge.parse(value).stream())
             .toList();
     Header header = null;
@@ -101,7 +100,7 @@ final class RegistryAuthorization {
             ? "repository:" + endpoint.repository() + ":pull"
             : challenge.parameter("scope");
     String service = challenge.parameter("service");
-    HttpResponse<BodyReader> response;
+    RegistryResponse response;
     if (credentials instanceof Credentials.IdentityToken(String identity)) {
       response =
           transport.post(
@@ -123,10 +122,9 @@ final class RegistryAuthorization {
     }
     try (BodyReader body = response.body()) {
       if (response.statusCode() != 200) {
-        throw RegistryAnswers.refused(
-            "the token service " + realm.getRawAuthority(), response, transport.silence());
+        throw RegistryAnswers.refused("the token service " + realm.getRawAuthority(), response);
       }
-      return header(body.readAll(LONGEST_ANSWER, transport.silence()), realm);
+      return header(body.readAll(LONGEST_ANSWER), realm);
     }
   }
 

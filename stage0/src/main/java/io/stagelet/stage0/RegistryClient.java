@@ -17,7 +17,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * Reaches repositories: finds the first of their endpoints that has what is asked for. An endpoint
  * that did not answer is asked last for a while.
  */
-final class RegistryClient implements AutoCloseable {
+final class RegistryClient {
   /** A manifest, and where it and what it names can be got. */
   record Found(MirroredRepository repository, RemoteRepository.Manifest manifest) {}
 
@@ -112,10 +112,5 @@ final class RegistryClient implements AutoCloseable {
   void check(ImageReference reference, Set<Digest> manifests, MirroredRepository repository)
       throws InterruptedException {
     registries.signatures().check(reference, manifests, repository, transport, clock);
-  }
-
-  @Override
-  public void close() {
-    transport.close();
   }
 }

@@ -2,29 +2,41 @@ package io.stagelet.stage0;
 
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
+import java.io.InputStream;
+import java.net.Authenticator;
 import java.net.ConnectException;
+import java.net.HttpURLConnection;
+import java.net.PasswordAuthentication;
+import java.net.Proxy;
+import java.net.SocketTimeoutException;
 import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpConnectTimeoutException;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.nio.channels.UnresolvedAddressException;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.HttpsURLConnection;
+import javax.net.ssl.SSLSocketFactory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Sends one HTTP request and follows its redirects. HTTP/1.1, so that each layer has a connection
  * of its own. Credentials stay with the server they were meant for.
+ *
+ * <p>By the JDK's blocking client: a body is read from its socket by the thread that wants it. The
+ * newer one hands each piece over three times and copies it as often.
  */
-final class RegistryTransport implements AutoCloseable {
+final class RegistryTransport {
   private static final int REDIRECTS = 10;
   private static final Set<Integer> REDIRECT = Set.of(301, 302, 303, 307, 308);
   private static final String AUTHORIZATION = "authorization";
@@ -32,13 +44,27 @@ final class RegistryTransport implements AutoCloseable {
   /** How long a mirror may think before it answers; there is somebody else to ask. */
   private static final Duration MIRROR_PATIENCE = Duration.ofSeconds(10);
 
-  /** What makes a client of its own. */
-  private record ClientKey(String host, String certificates, boolean verified, boolean mirror) {}
+  static {
+    // each new connection asks for the default, even where it is given another at once, and the
+    // JDK's own would read all of its authorities
+    HttpsURLConnection.setDefaultSSLSocketFactory(new NoSslSocketFactory());
+  }
+
+  /** What makes a way to speak TLS of its own. */
+  private record TlsKey(String host, String certificates, boolean verified) {}
+
+  /** Who the answer to a request comes from, and until when it must. */
+  private record Patience(Duration connect, Duration silence) {
+    Duration all() {
+      return connect.plus(silence);
+    }
+  }
 
   private final RegistrySettings settings;
   private final CertificateDirectories certificates;
   private final Proxies proxies;
-  private final Map<ClientKey, HttpClient> clients = new ConcurrentHashMap<>();
+  private final Map<TlsKey, SSLSocketFactory> tls = new ConcurrentHashMap<>();
+  private final Map<URI, Authenticator> proxyUsers = new ConcurrentHashMap<>();
 
   RegistryTransport(
       RegistrySettings settings, CertificateDirectories certificates, Proxies proxies) {
@@ -54,14 +80,12 @@ final class RegistryTransport implements AutoCloseable {
    * @param endpoint says how the server is reached and checked
    * @throws IOException when no answer came
    */
-  HttpResponse<BodyReader> get(URI uri, Map<String, String> headers, RegistryEndpoint endpoint)
+  RegistryResponse get(URI uri, Map<String, String> headers, RegistryEndpoint endpoint)
       throws IOException, InterruptedException {
     Map<String, String> sent = new LinkedHashMap<>(headers);
     URI current = uri;
     for (int hops = 0; hops <= REDIRECTS; hops++) {
-      HttpRequest.Builder request = HttpRequest.newBuilder(current).GET();
-      sent.forEach(request::setHeader);
-      HttpResponse<BodyReader> response = send(request, current, endpoint);
+      RegistryResponse response = send(current, sent, Optional.empty(), endpoint);
       if (!REDIRECT.contains(response.statusCode())) {
         return response;
       }
@@ -76,76 +100,186 @@ final class RegistryTransport implements AutoCloseable {
   }
 
   /** The answer to a form that is posted. */
-  HttpResponse<BodyReader> post(URI uri, String form, RegistryEndpoint endpoint)
+  RegistryResponse post(URI uri, String form, RegistryEndpoint endpoint)
       throws IOException, InterruptedException {
     return send(
-        HttpRequest.newBuilder(uri)
-            .setHeader("content-type", "application/x-www-form-urlencoded")
-            .POST(HttpRequest.BodyPublishers.ofString(form)),
         uri,
+        Map.of("content-type", "application/x-www-form-urlencoded"),
+        Optional.of(form),
         endpoint);
   }
 
-  /** How long silence is borne. */
-  Duration silence() {
-    return settings.stallTimeout();
-  }
-
-  private HttpResponse<BodyReader> send(
-      HttpRequest.Builder builder, URI uri, RegistryEndpoint endpoint)
+  /**
+   * Waits for the answer's head. The request has a virtual thread of its own, which can be
+   * interrupted: whoever waits may be of the other kind, and looking up a name cannot be ended.
+   */
+  private RegistryResponse send(
+      URI uri, Map<String, String> headers, Optional<String> form, RegistryEndpoint endpoint)
       throws IOException, InterruptedException {
-    proxies.authorization(uri).ifPresent(value -> builder.setHeader("proxy-authorization", value));
-    HttpRequest request = builder.build();
-    CompletableFuture<HttpResponse<BodyReader>> answer =
-        client(uri, endpoint).sendAsync(request, head -> new BodyReader());
-    Duration thinking =
-        endpoint.mirror() && MIRROR_PATIENCE.compareTo(settings.stallTimeout()) < 0
-            ? MIRROR_PATIENCE
-            : settings.stallTimeout();
-    Duration patience = connectTimeout(endpoint.mirror()).plus(thinking);
-    boolean done = false;
+    Patience patience = patience(endpoint);
+    CompletableFuture<RegistryResponse> answer = new CompletableFuture<>();
+    Thread thread =
+        Thread.ofVirtual()
+            .name("request-" + uri.getHost())
+            .start(() -> {
+              try {
+                RegistryResponse response = exchange(uri, headers, form, endpoint, patience);
+                if (!answer.complete(response)) {
+                  response.body().close();
+                }
+              } catch (IOException | RuntimeException | Error failure) {
+                answer.completeExceptionally(failure);
+              }
+            });
+    boolean received = false;
     try {
-      HttpResponse<BodyReader> response = answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
-      done = true;
+      RegistryResponse response = answer.get(patience.all().toMillis(), TimeUnit.MILLISECONDS);
+      received = true;
       return response;
     } catch (TimeoutException late) {
-      throw new IOException(
-          "%s did not answer within %d s".formatted(server(request.uri()), patience.toSeconds()),
-          late);
+      throw new IOException(silent(uri, patience.all()), late);
     } catch (ExecutionException failure) {
-      Throwable cause = failure.getCause() == null ? failure : failure.getCause();
-      throw new IOException(words(request.uri(), cause), cause);
+      throw rethrown(uri, failure.getCause(), patience);
     } finally {
-      if (!done) {
-        answer.cancel(true);
-        // it may have been answered in this very moment
+      if (!received && answer.cancel(false)) {
+        thread.interrupt();
+      } else if (!received) {
+        // it was answered in this very moment
         var _ = answer.thenAccept(response -> response.body().close());
       }
     }
   }
 
-  /** The JDK's exceptions for failed connections mostly have no message. */
-  private static String words(URI uri, Throwable failure) {
-    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-      if (cause instanceof UnresolvedAddressException) {
-        return "there is no host %s in the DNS".formatted(uri.getHost());
+  private static IOException rethrown(URI uri, @Nullable Throwable failure, Patience patience) {
+    return switch (failure) {
+      case StageletException known -> throw known;
+      case Error error -> throw error;
+      case null -> new IOException("the request to %s failed".formatted(server(uri)));
+      default -> new IOException(words(uri, failure, patience), failure);
+    };
+  }
+
+  private Patience patience(RegistryEndpoint endpoint) {
+    Duration silence = settings.stallTimeout();
+    return endpoint.mirror()
+        ? new Patience(
+            settings.mirrorConnectTimeout(),
+            MIRROR_PATIENCE.compareTo(silence) < 0 ? MIRROR_PATIENCE : silence)
+        : new Patience(settings.connectTimeout(), silence);
+  }
+
+  private RegistryResponse exchange(
+      URI uri,
+      Map<String, String> headers,
+      Optional<String> form,
+      RegistryEndpoint endpoint,
+      Patience patience)
+      throws IOException {
+    HttpURLConnection connection = connection(uri, endpoint);
+    connection.setInstanceFollowRedirects(false);
+    connection.setConnectTimeout((int) patience.connect().toMillis());
+    connection.setReadTimeout((int) patience.silence().toMillis());
+    headers.forEach(connection::setRequestProperty);
+    boolean answered = false;
+    try {
+      if (form.isPresent()) {
+        connection.setRequestMethod("POST");
+        connection.setDoOutput(true);
+        connection.getOutputStream().write(form.get().getBytes(StandardCharsets.UTF_8));
+      }
+      int status = connection.getResponseCode();
+      if (status < 0) {
+        throw new IOException("the answer is not HTTP");
+      }
+      InputStream body = status < 400 ? connection.getInputStream() : connection.getErrorStream();
+      answered = true;
+      return new RegistryResponse(
+          status,
+          headers(connection),
+          new BodyReader(
+              connection,
+              body == null ? InputStream.nullInputStream() : body,
+              body == null ? 0 : connection.getContentLengthLong()));
+    } finally {
+      if (!answered) {
+        connection.disconnect();
       }
     }
+  }
+
+  private HttpURLConnection connection(URI uri, RegistryEndpoint endpoint) throws IOException {
+    Optional<URI> proxy = proxies.proxy(uri);
+    HttpURLConnection connection =
+        (HttpURLConnection)
+            uri.toURL().openConnection(proxy.map(Proxies::asProxy).orElse(Proxy.NO_PROXY));
+    if (connection instanceof HttpsURLConnection secure) {
+      secure.setSSLSocketFactory(tls(uri, endpoint));
+      proxy
+          .filter(address -> address.getUserInfo() != null)
+          // the JDK asks when the proxy refuses to lead through, and remembers
+          .ifPresent(address ->
+              connection.setAuthenticator(proxyUsers.computeIfAbsent(address, ProxyUser::new)));
+    } else {
+      proxies
+          .authorization(uri)
+          .ifPresent(value -> connection.setRequestProperty("proxy-authorization", value));
+    }
+    return connection;
+  }
+
+  /** Answers proxies, and no servers: their passwords are not its business. */
+  private static final class ProxyUser extends Authenticator {
+    private final URI proxy;
+
+    ProxyUser(URI proxy) {
+      this.proxy = proxy;
+    }
+
+    @Override
+    protected @Nullable PasswordAuthentication getPasswordAuthentication() {
+      if (getRequestorType() != RequestorType.PROXY) {
+        return null;
+      }
+      String[] user = proxy.getUserInfo().split(":", 2);
+      return new PasswordAuthentication(user[0], (user.length > 1 ? user[1] : "").toCharArray());
+    }
+  }
+
+  private static Map<String, List<String>> headers(HttpURLConnection connection) {
+    Map<String, List<String>> headers = new HashMap<>();
+    connection
+        .getHeaderFields()
+        .forEach((name, values) -> {
+          // the status line has no name
+          if (name != null) {
+            headers.put(name.toLowerCase(Locale.ROOT), List.copyOf(values));
+          }
+        });
+    return headers;
+  }
+
+  private static String words(URI uri, Throwable failure, Patience patience) {
     return switch (failure) {
-      case HttpConnectTimeoutException late ->
-          "%s did not take the connection in time".formatted(server(uri));
-      case ConnectException refused when refused.getMessage() == null ->
-          "%s refused the connection".formatted(server(uri));
+      case UnknownHostException _ -> "there is no host %s in the DNS".formatted(uri.getHost());
+      case SocketTimeoutException late ->
+          String.valueOf(late.getMessage()).toLowerCase(Locale.ROOT).contains("connect")
+              ? "%s did not take the connection in time".formatted(server(uri))
+              : silent(uri, patience.silence());
+      case ConnectException _ -> "%s refused the connection".formatted(server(uri));
       default -> "%s: %s".formatted(server(uri), StageletException.reason(failure));
     };
+  }
+
+  private static String silent(URI uri, Duration patience) {
+    return "%s did not answer within %d s".formatted(server(uri), patience.toSeconds());
   }
 
   private static String server(URI uri) {
     return uri.getScheme() + "://" + uri.getRawAuthority();
   }
 
-  private static URI target(URI from, HttpResponse<?> response) throws IOException {
-    String location = response.headers().firstValue("location").orElse("");
+  private static URI target(URI from, RegistryResponse response) throws IOException {
+    String location = response.header("location").orElse("");
     URI next;
     try {
       next = from.resolve(location);
@@ -168,31 +302,14 @@ final class RegistryTransport implements AutoCloseable {
         && one.getRawAuthority().equalsIgnoreCase(other.getRawAuthority());
   }
 
-  private HttpClient client(URI uri, RegistryEndpoint endpoint) {
+  private SSLSocketFactory tls(URI uri, RegistryEndpoint endpoint) {
     String authority = uri.getRawAuthority();
     // a registry's directory has the name that references have
     String host = authority.equals("registry-1.docker.io") ? "docker.io" : authority;
     String state = certificates.state(host);
-    boolean ordinary = state.isEmpty();
-    return clients.computeIfAbsent(
-        new ClientKey(ordinary ? "" : host, state, endpoint.verified(), endpoint.mirror()),
-        key ->
-            // without a context of ours the JDK would read its own authorities, even for http
-            HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .followRedirects(HttpClient.Redirect.NEVER)
-                .connectTimeout(connectTimeout(key.mirror()))
-                .proxy(proxies.selector())
-                .sslContext(certificates.context(host, key.verified()))
-                .build());
-  }
-
-  private Duration connectTimeout(boolean mirror) {
-    return mirror ? settings.mirrorConnectTimeout() : settings.connectTimeout();
-  }
-
-  @Override
-  public void close() {
-    clients.values().forEach(HttpClient::shutdownNow);
+    // connections are kept by their factory
+    return tls.computeIfAbsent(
+        new TlsKey(state.isEmpty() ? "" : host, state, endpoint.verified()),
+        key -> certificates.context(host, key.verified()).getSocketFactory());
   }
 }

@@ -3,7 +3,6 @@ package io.stagelet.stage0;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
-import java.net.http.HttpResponse;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -102,13 +101,11 @@ final class RemoteRepository {
     return untilItWorks(
         what,
         () -> {
-          HttpResponse<BodyReader> response = request("blobs/" + blob, headers);
+          RegistryResponse response = request("blobs/" + blob, headers);
           return switch (response.statusCode()) {
             case 200 ->
                 new BlobBody(
-                    response.body(),
-                    0,
-                    response.headers().allValues("accept-ranges").contains("bytes"));
+                    response.body(), 0, response.headers("accept-ranges").contains("bytes"));
             case 206 -> new BlobBody(response.body(), rangeStart(response, start), true);
             default -> throw refused(what, response);
           };
@@ -126,12 +123,12 @@ final class RemoteRepository {
     return untilItWorks(
         what,
         () -> {
-          HttpResponse<BodyReader> response = request(path, headers);
+          RegistryResponse response = request(path, headers);
           if (response.statusCode() != 200) {
             throw refused(what, response);
           }
           try (BodyReader body = response.body()) {
-            byte[] bytes = body.readAll(limit + 1, transport.silence());
+            byte[] bytes = body.readAll(limit + 1);
             if (bytes.length > limit) {
               throw tooLarge(what);
             }
@@ -148,12 +145,12 @@ final class RemoteRepository {
   }
 
   /** One request, authenticated as far as it takes. */
-  private HttpResponse<BodyReader> request(String path, Map<String, String> headers)
+  private RegistryResponse request(String path, Map<String, String> headers)
       throws IOException, InterruptedException {
     Map<String, String> sent = new LinkedHashMap<>(headers);
     Optional<String> known = authorization.known(endpoint, credentials);
     known.ifPresent(value -> sent.put("authorization", value));
-    HttpResponse<BodyReader> response = transport.get(endpoint.resolve(path), sent, endpoint);
+    RegistryResponse response = transport.get(endpoint.resolve(path), sent, endpoint);
     if (response.statusCode() != 401 || credentials instanceof Credentials.RegistryToken) {
       return response;
     }
@@ -177,9 +174,9 @@ final class RemoteRepository {
     }
   }
 
-  private StageletException refused(String what, HttpResponse<BodyReader> response)
+  private StageletException refused(String what, RegistryResponse response)
       throws PassingRefusal, InterruptedException {
-    StageletException refusal = RegistryAnswers.refused(what, response, transport.silence());
+    StageletException refusal = RegistryAnswers.refused(what, response);
     if (RegistryAnswers.mayPass(response.statusCode())) {
       throw new PassingRefusal(refusal, retryAfter(response));
     }
@@ -187,10 +184,9 @@ final class RemoteRepository {
   }
 
   /** Seconds, or a date (RFC 9110, 10.2.3). */
-  private Optional<Duration> retryAfter(HttpResponse<?> response) {
+  private Optional<Duration> retryAfter(RegistryResponse response) {
     return response
-        .headers()
-        .firstValue("retry-after")
+        .header("retry-after")
         .flatMap(value -> {
           try {
             return Optional.of(
@@ -257,12 +253,8 @@ final class RemoteRepository {
     return endpoint;
   }
 
-  Duration silence() {
-    return transport.silence();
-  }
-
-  private static long rangeStart(HttpResponse<BodyReader> response, long asked) throws IOException {
-    String range = response.headers().firstValue("content-range").orElse("");
+  private static long rangeStart(RegistryResponse response, long asked) throws IOException {
+    String range = response.header("content-range").orElse("");
     if (!range.startsWith("bytes " + asked + "-")) {
       response.body().close();
       throw new IOException(

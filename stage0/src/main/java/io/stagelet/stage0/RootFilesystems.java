@@ -104,6 +104,12 @@ public final class RootFilesystems {
       Path work,
       Optional<IdMappings> mappings,
       Optional<String> label) {
+    if (image.artifact()) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "image %s %s is an OCI artifact: files for image volumes, and no program that a container could run. Mount it with volumes[].image"
+              .formatted(image.id(), image.tags()));
+    }
     Path absolute = target.toAbsolutePath().normalize();
     OverlayLayers.Upper writable = new OverlayLayers.Upper(upper, work);
     held(
@@ -222,7 +228,11 @@ public final class RootFilesystems {
                   List.of(new IdMapping(0, 65536, 65536)))));
       return true;
     } catch (StageletException refused) {
-      LOG.info("No id-mapped root filesystems: {}", StageletException.reason(refused));
+      ImageEvent.IDS_NOT_MAPPED
+          .on(LOG)
+          .log(
+              "root filesystems cannot be mounted with other ids here, so that there are no user namespaces: {}",
+              StageletException.reason(refused));
       return false;
     }
   }

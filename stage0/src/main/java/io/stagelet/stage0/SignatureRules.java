@@ -7,7 +7,6 @@ import io.stagelet.stage0.SignaturePolicy.Identity;
 import io.stagelet.stage0.SignaturePolicy.KeySource;
 import java.io.IOException;
 import java.net.URI;
-import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -256,10 +255,10 @@ final class SignatureRules {
       }
       RegistryEndpoint endpoint =
           new RegistryEndpoint(place.getRawAuthority() + "/", place, "", true, false);
-      HttpResponse<BodyReader> response = transport.get(place, Map.of(), endpoint);
+      RegistryResponse response = transport.get(place, Map.of(), endpoint);
       try (BodyReader body = response.body()) {
         return switch (response.statusCode()) {
-          case 200 -> Optional.of(body.readAll(LONGEST_SIGNATURE, transport.silence()));
+          case 200 -> Optional.of(body.readAll(LONGEST_SIGNATURE));
           case 403, 404 -> Optional.empty();
           default ->
               throw RegistryAnswers.unavailable(

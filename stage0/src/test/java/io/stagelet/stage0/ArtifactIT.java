@@ -153,6 +153,23 @@ class ArtifactIT {
   }
 
   @Test
+  void aContainerCannotBeMadeOfIt() {
+    Image artifact = pull(push("1", Map.of("a", "content")));
+    Path root = directory.resolve("root");
+
+    assertThatThrownBy(() ->
+            images
+                .rootFilesystems()
+                .mount(artifact, root, directory.resolve("upper"), directory.resolve("work")))
+        .hasMessageContaining("is an OCI artifact")
+        .hasMessageContaining("a/artifact:1")
+        .isInstanceOfSatisfying(
+            StageletException.class,
+            refused -> assertThat(refused.code()).isEqualTo(ErrorCode.INVALID_ARGUMENT));
+    assertThat(root).doesNotExist();
+  }
+
+  @Test
   void itIsNotExported() {
     Image artifact = pull(push("1", Map.of("a", "content")));
 

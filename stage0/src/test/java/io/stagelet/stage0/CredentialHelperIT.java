@@ -59,6 +59,21 @@ class CredentialHelperIT {
   }
 
   @Test
+  void helpersOfRegistriesConfAreAskedInTheirOrder() throws IOException {
+    Path file = directory.resolve("auth.json");
+    Files.writeString(
+        file, "{\"auths\":{\"a.example\":{\"username\":\"file\",\"password\":\"p\"}}}");
+
+    CredentialFiles filesFirst =
+        new CredentialFiles(List.of(file), () -> List.of(CredentialFiles.FILES, name));
+    assertThat(filesFirst.of("a.example/x")).isEqualTo(new Credentials.Basic("file", "p"));
+    assertThat(filesFirst.of("b.example/x")).isEqualTo(new Credentials.IdentityToken("identity"));
+    CredentialFiles helperFirst =
+        new CredentialFiles(List.of(file), () -> List.of(name, CredentialFiles.FILES));
+    assertThat(helperFirst.of("a.example/x")).isEqualTo(new Credentials.Basic("user", "secret"));
+  }
+
+  @Test
   void aHelperOfOneRegistryIsAskedForThatAlone() throws IOException {
     Path file = directory.resolve("auth.json");
     Files.writeString(file, "{\"credHelpers\":{\"a.example\":\"%s\"}}".formatted(name));

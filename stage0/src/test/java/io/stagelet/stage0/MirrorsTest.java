@@ -68,7 +68,6 @@ class MirrorsTest {
 
   @AfterEach
   void stop() {
-    client.close();
     mirror.close();
     origin.close();
   }

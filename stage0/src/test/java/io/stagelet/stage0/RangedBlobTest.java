@@ -60,7 +60,6 @@ class RangedBlobTest {
 
   @AfterEach
   void stop() {
-    client.close();
     registry.close();
   }
 

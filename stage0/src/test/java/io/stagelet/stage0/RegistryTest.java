@@ -65,7 +65,6 @@ class RegistryTest {
 
   @AfterEach
   void stop() {
-    client.close();
     registry.close();
   }
 
@@ -313,7 +312,7 @@ class RegistryTest {
           find(new Credentials.Basic("u", "p")).repository().places().getFirst();
       RemoteRepository.BlobBody body = repository.open(digest, 0);
 
-      assertThat(body.body().readAll(BLOB.length, Duration.ofSeconds(5))).isEqualTo(BLOB);
+      assertThat(body.body().readAll(BLOB.length)).isEqualTo(BLOB);
       assertThat(registry.requests.getLast()).contains("Basic dTpw");
       assertThat(storage.requests).containsExactly("GET /blobs/" + digest);
     }
@@ -464,16 +463,14 @@ class RegistryTest {
             false);
     ImageReference reference = ImageReference.parse("example.com/a:1");
 
-    try (RegistryClient mirrored =
-        new RegistryClient(SETTINGS, Registries.of(_ -> List.of(down, up)), Clock.systemUTC())) {
-      assertThat(mirrored.find(reference, Credentials.none()).manifest().bytes())
-          .isEqualTo(MANIFEST);
-      assertThat(registry.requests).containsExactly("GET /v2/mirror/a/manifests/1");
-      assertThatThrownBy(
-              () -> mirrored.find(ImageReference.parse("example.com/a:2"), Credentials.none()))
-          .hasMessageContaining("MANIFEST_UNKNOWN")
-          .hasMessageContaining("127.0.0.1:1 refused");
-    }
+    RegistryClient mirrored =
+        new RegistryClient(SETTINGS, Registries.of(_ -> List.of(down, up)), Clock.systemUTC());
+    assertThat(mirrored.find(reference, Credentials.none()).manifest().bytes()).isEqualTo(MANIFEST);
+    assertThat(registry.requests).containsExactly("GET /v2/mirror/a/manifests/1");
+    assertThatThrownBy(
+            () -> mirrored.find(ImageReference.parse("example.com/a:2"), Credentials.none()))
+        .hasMessageContaining("MANIFEST_UNKNOWN")
+        .hasMessageContaining("127.0.0.1:1 refused");
   }
 
   @ParameterizedTest
@@ -515,19 +512,18 @@ class RegistryTest {
             nothing.resolve("policy.json"),
             nothing.resolve("registries.d"));
     registry.manifest("1", MANIFEST);
-    try (RegistryClient proxied =
+    RegistryClient proxied =
         new RegistryClient(
             SETTINGS,
             Registries.of(
                 files,
                 Set.of("registry.invalid:5000"),
                 Map.of("HTTP_PROXY", "http://name:secret@" + registry.host())),
-            Clock.systemUTC())) {
-      RegistryClient.Found found =
-          proxied.find(ImageReference.parse("registry.invalid:5000/a/b:1"), Credentials.none());
+            Clock.systemUTC());
+    RegistryClient.Found found =
+        proxied.find(ImageReference.parse("registry.invalid:5000/a/b:1"), Credentials.none());
 
-      assertThat(found.manifest().bytes()).isEqualTo(MANIFEST);
-      assertThat(registry.requests).containsExactly("GET /v2/a/b/manifests/1");
-    }
+    assertThat(found.manifest().bytes()).isEqualTo(MANIFEST);
+    assertThat(registry.requests).containsExactly("GET /v2/a/b/manifests/1");
   }
 }

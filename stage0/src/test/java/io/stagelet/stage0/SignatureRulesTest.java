@@ -117,7 +117,6 @@ class SignatureRulesTest {
 
   @AfterEach
   void stop() {
-    client.close();
     registry.close();
   }
 

@@ -153,13 +153,10 @@ class TlsTest {
             Duration.ofSeconds(5),
             3,
             32 << 10);
-    try (RegistryClient client =
-        new RegistryClient(settings, Registries.of(files, insecure, Map.of()), Clock.systemUTC())) {
-      return client
-          .find(ImageReference.parse(host + "/a:1"), Credentials.none())
-          .manifest()
-          .bytes();
-    }
+    return new RegistryClient(settings, Registries.of(files, insecure, Map.of()), Clock.systemUTC())
+        .find(ImageReference.parse(host + "/a:1"), Credentials.none())
+        .manifest()
+        .bytes();
   }
 
   @Test

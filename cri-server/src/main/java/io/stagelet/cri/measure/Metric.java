@@ -67,6 +67,38 @@ public enum Metric {
       Kind.GAUGE,
       "Inodes of the filesystem of images and writable layers.",
       "which"),
+  /** Pulls. */
+  PULLS_UNDER_WAY(
+      "stagelet_image_pulls_under_way",
+      Kind.GAUGE,
+      "Images that come now, each once however many wait for it."),
+  /** Pulls. */
+  PULLED(
+      "stagelet_image_pulls_done_total",
+      Kind.COUNTER,
+      "Images that came, or were found to be here already."),
+  /** Pulls. */
+  PULLS_FAILED(
+      "stagelet_image_pulls_failed_total",
+      Kind.COUNTER,
+      "Pulls that failed; CANCELLED are those that nobody waited for any more.",
+      "code"),
+  /** Pulls. */
+  PULL_BYTES(
+      "stagelet_image_pull_received_bytes_total", Kind.COUNTER, "Bytes of layers, as they come."),
+  /** Pulls. */
+  PULL_LAYERS("stagelet_image_pull_layers_total", Kind.COUNTER, "Layers that were unpacked."),
+  /** Pulls. */
+  PULL_RANGED(
+      "stagelet_image_pull_ranged_layers_total",
+      Kind.COUNTER,
+      "Layers that came over several connections."),
+  /** Pulls. */
+  PULL_BREAKS(
+      "stagelet_image_pull_breaks_total",
+      Kind.COUNTER,
+      "How often a transfer was taken up anew: the registry fell silent (stalled), or the connection broke (broken).",
+      "how"),
   /** Relay. */
   RELAY_READ_BYTES("stagelet_relay_read_bytes_total", Kind.COUNTER, "Bytes read of containers."),
   /** Relay. */
@@ -107,6 +139,12 @@ public enum Metric {
   /** Leaks. */
   REPAIRS_FAILED(
       "stagelet_repairs_failed_total", Kind.COUNTER, "What could not be brought in order."),
+  /** Traces. */
+  TRACE_SPANS(
+      "stagelet_trace_spans_total",
+      Kind.COUNTER,
+      "Spans that the collector took, and those that were given up; only where one is configured.",
+      "outcome"),
   /** The process. */
   RESIDENT_BYTES(
       "process_resident_memory_bytes", Kind.GAUGE, "Memory of the server that is in RAM."),

@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -76,7 +77,12 @@ final class ImageCommands {
     add(node.putArray("tags"), image.tags());
     add(node.putArray("digests"), image.digests());
     node.put("size", image.size()).put("pinned", image.pinned());
+    node.put("artifact", image.artifact());
     return node;
+  }
+
+  private static String absolute(Path target) {
+    return target.toAbsolutePath().normalize().toString();
   }
 
   private static ArrayNode add(ArrayNode array, Iterable<?> texts) {
@@ -230,6 +236,7 @@ final class ImageCommands {
 
     @Override
     int run(ImageService images) {
+      List<Image> all = new ArrayList<>();
       for (String name : names) {
         Image image = StoreOptions.find(images, name);
         if (!force && images.isUsed(image)) {
@@ -238,10 +245,15 @@ final class ImageCommands {
               "%s is the root filesystem of a container and stays; --force takes its name away"
                   .formatted(name));
         }
-        boolean removed = images.remove(image.id().toString());
-        if (removed && !json()) {
-          output().println(image.id());
+        if (images.remove(image.id().toString())) {
+          all.add(image);
+          if (!json()) {
+            output().println(image.id());
+          }
         }
+      }
+      if (json()) {
+        print(ImageCommands.json(all));
       }
       return 0;
     }
@@ -317,9 +329,11 @@ final class ImageCommands {
 
     @Override
     int run(ImageService images) {
-      images
-          .rootFilesystems()
-          .mountReadOnly(StoreOptions.find(images, name), target, subPath, Optional.empty());
+      Image image = StoreOptions.find(images, name);
+      images.rootFilesystems().mountReadOnly(image, target, subPath, Optional.empty());
+      if (json()) {
+        print(ImageCommands.json(image).put("target", absolute(target)));
+      }
       return 0;
     }
   }
@@ -338,6 +352,9 @@ final class ImageCommands {
             ErrorCode.NOT_FOUND, "no image of this store is mounted at " + absolute);
       }
       images.rootFilesystems().unmount(absolute);
+      if (json()) {
+        print(JsonNodeFactory.instance.objectNode().put("target", absolute.toString()));
+      }
       return 0;
     }
   }
@@ -388,7 +405,11 @@ final class ImageCommands {
 
     @Override
     int run(ImageService images) {
-      images.exportTo(StoreOptions.find(images, name), target, docker);
+      Image image = StoreOptions.find(images, name);
+      images.exportTo(image, target, docker);
+      if (json()) {
+        print(ImageCommands.json(image).put("target", absolute(target)));
+      }
       return 0;
     }
   }

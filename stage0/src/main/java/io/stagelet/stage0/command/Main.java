@@ -38,7 +38,7 @@ public final class Main {
   }
 
   /** The whole command, ready to be run. */
-  static CommandLine line() {
+  public static CommandLine line() {
     CommandLine command = new CommandLine(new Main());
     command.setExecutionExceptionHandler((failure, line, _) -> {
       line.getErr().println("stage0: " + StageletException.reason(failure));

@@ -34,12 +34,14 @@ import java.util.UUID;
  * Measures what it costs to pull and unpack images from a registry on loopback, in time and in the
  * runtime's CPU time, and to make and start a container of an image with a hundred layers.
  *
- * <p>Usage: {@code PullBenchmark INSIDE MEGABYTES RUNTIME…}; the script {@code testhost/bench}
- * calls it. MEGABYTES is how large each image is, packed.
+ * <p>Usage: {@code PullBenchmark INSIDE MEGABYTES PART RUNTIME…}; the script {@code testhost/bench}
+ * calls it. MEGABYTES is how large each image is, packed; PART is a word of what is measured alone,
+ * or {@code all}.
  */
 public final class PullBenchmark {
   private static final String REGISTRY = "127.0.0.1:5000";
   private static final int ROUNDS = 3;
+  private static final int CONTAINERS = 15;
   private static final int MANY = 40;
   private static final int VERY_MANY = 100;
   private static final long TICKS_PER_SECOND = 100;
@@ -55,32 +57,47 @@ public final class PullBenchmark {
 
   /** Measures all runtimes and prints the table. */
   public static void main(String[] arguments) throws IOException, InterruptedException {
-    if (arguments.length < 3) {
-      System.err.println("usage: PullBenchmark INSIDE MEGABYTES RUNTIME…");
+    if (arguments.length < 4) {
+      System.err.println("usage: PullBenchmark INSIDE MEGABYTES PART RUNTIME…");
       System.exit(2);
     }
     Node node = new Node(Path.of(arguments[0]));
     long bytes = Long.parseLong(arguments[1]) << 20;
     node.pushImages("pause");
+    String part = arguments[2].equals("all") ? "" : arguments[2];
     Map<String, String> images = new LinkedHashMap<>();
     System.err.printf("making images of %s MB%n", arguments[1]);
-    String one = new BenchmarkImage(REGISTRY, "bench/one", false).push(1, bytes);
-    images.put("1 layer, gzip", one);
-    images.put(
-        MANY + " layers, gzip",
-        new BenchmarkImage(REGISTRY, "bench/many", false).push(MANY, bytes / MANY));
-    images.put("1 layer, zstd", new BenchmarkImage(REGISTRY, "bench/zstd", true).push(1, bytes));
-    String veryMany =
-        new BenchmarkImage(REGISTRY, "bench/very-many", false).startable().push(VERY_MANY, 1);
+    if ("1 layer, gzip".contains(part)) {
+      images.put("1 layer, gzip", new BenchmarkImage(REGISTRY, "bench/one", false).push(1, bytes));
+    }
+    if ((MANY + " layers, gzip").contains(part)) {
+      images.put(
+          MANY + " layers, gzip",
+          new BenchmarkImage(REGISTRY, "bench/many", false).push(MANY, bytes / MANY));
+    }
+    if ("1 layer, zstd".contains(part)) {
+      images.put("1 layer, zstd", new BenchmarkImage(REGISTRY, "bench/zstd", true).push(1, bytes));
+    }
+    Map<Integer, String> startable = new LinkedHashMap<>();
+    if ("containers".contains(part)) {
+      for (int layers : new int[] {1, VERY_MANY}) {
+        startable.put(
+            layers,
+            new BenchmarkImage(REGISTRY, "bench/startable" + layers, false)
+                .startable()
+                .push(layers, 1));
+      }
+    }
     Map<String, Figures> all = new LinkedHashMap<>();
-    for (String runtime : List.of(arguments).subList(2, arguments.length)) {
+    for (String runtime : List.of(arguments).subList(3, arguments.length)) {
       System.err.printf("measuring %s%n", runtime);
-      all.put(runtime, new PullBenchmark(node).measure(runtime, images, veryMany));
+      all.put(runtime, new PullBenchmark(node).measure(runtime, images, startable));
     }
     print(List.copyOf(all.values()));
   }
 
-  private Figures measure(String runtime, Map<String, String> images, String veryMany)
+  private Figures measure(
+      String runtime, Map<String, String> images, Map<Integer, String> startable)
       throws InterruptedException {
     Path socket = node.start(runtime);
     Map<String, Double> millis = new LinkedHashMap<>();
@@ -104,20 +121,21 @@ public final class PullBenchmark {
         millis.put(what, time.medianMillis());
         millis.put(what + ", CPU", cpu.medianMillis());
       });
-      container(cri, veryMany, millis);
+      startable.forEach((layers, image) -> container(cri, layers, image, millis));
     } finally {
       node.stop(runtime);
     }
     return new Figures(runtime, millis);
   }
 
-  private static void container(CriConnection cri, String image, Map<String, Double> millis) {
+  private static void container(
+      CriConnection cri, int layers, String image, Map<String, Double> millis) {
     cri.images().pullImage(PullImageRequest.newBuilder().setImage(spec(image)).build());
     PodSandboxConfig config =
         PodSandboxConfig.newBuilder()
             .setMetadata(
                 PodSandboxMetadata.newBuilder()
-                    .setName("pull")
+                    .setName("pull" + layers)
                     .setNamespace("bench")
                     .setUid(UUID.randomUUID().toString()))
             .setLogDirectory("/var/log/pods/bench_pull")
@@ -136,7 +154,7 @@ public final class PullBenchmark {
             .getPodSandboxId();
     Durations time = new Durations();
     Durations start = new Durations();
-    for (int round = 0; round < ROUNDS * ROUNDS; round++) {
+    for (int round = 0; round < CONTAINERS; round++) {
       ContainerConfig container =
           ContainerConfig.newBuilder()
               .setMetadata(ContainerMetadata.newBuilder().setName("app" + round))
@@ -168,11 +186,10 @@ public final class PullBenchmark {
         cri.runtime()
             .removePodSandbox(
                 RemovePodSandboxRequest.newBuilder().setPodSandboxId(sandbox).build());
-    millis.put("CreateContainer, %d layers".formatted(VERY_MANY), time.medianMillis());
+    millis.put("CreateContainer, %d layers".formatted(layers), time.medianMillis());
     // containerd mounts for good only when it starts
     millis.put(
-        "create + start, %d layers".formatted(VERY_MANY),
-        time.medianMillis() + start.medianMillis());
+        "create + start, %d layers".formatted(layers), time.medianMillis() + start.medianMillis());
   }
 
   private long mainProcess(String runtime) {
