@@ -615,10 +615,12 @@ final class ContainerLifecycle {
     try {
       return container.stage1().endedForWantOfMemory(container.plan(), ended);
     } catch (StageletException failure) {
-      LOG.warn(
-          "whether container {} ended for want of memory cannot be found out: {}",
-          container.id().shortened(),
-          StageletException.reason(failure));
+      StoryEvent.END_IN_DOUBT
+          .on(LOG)
+          .log(
+              "whether container {} ended for want of memory cannot be found out: {}",
+              container.id().shortened(),
+              StageletException.reason(failure));
       return false;
     }
   }
@@ -669,10 +671,12 @@ final class ContainerLifecycle {
       records.store(record);
       return true;
     } catch (StageletException failure) {
-      LOG.warn(
-          "what became of container {} could not be written down: {}",
-          record.plan().id().shortened(),
-          StageletException.reason(failure));
+      StoryEvent.RECORD_NOT_WRITTEN
+          .on(LOG)
+          .log(
+              "what became of container {} could not be written down: {}",
+              record.plan().id().shortened(),
+              StageletException.reason(failure));
       return false;
     }
   }

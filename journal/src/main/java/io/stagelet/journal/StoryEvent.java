@@ -46,6 +46,8 @@ public enum StoryEvent {
   CONTAINER_ENDED("18d24e87fac648e78c78648c0590e33b", Level.INFO),
   /** A container was ended for the memory it took. */
   CONTAINER_OUT_OF_MEMORY("8557562faf7a48928e72f483e9a02831", Level.WARN),
+  /** Whether a container ended for want of memory cannot be found out. */
+  END_IN_DOUBT("3f3256101aff4a0d8cdc2f825a9ebccf", Level.WARN),
   /** A container is forgotten. */
   CONTAINER_REMOVED("ef925c92a7f1458b8b33c4cc2d5c614f", Level.INFO),
   /** A process that left its container holds the container's output open. */
@@ -72,6 +74,8 @@ public enum StoryEvent {
   SANDBOX_UNDONE("998ab030a0544d70abe1d00c1564a5b7", Level.INFO),
   /** A record on disk could not be copied. */
   RECORD_WITHOUT_COPY("3a8e0c9a4413481fb343e9a9042c12a0", Level.WARN),
+  /** What became of a pod or container could not be written down. */
+  RECORD_NOT_WRITTEN("547a305231724ea4868962d11f7250b0", Level.WARN),
   /** Something could not be brought in order. */
   RECOVERY_FAILED("802da3f2512340829ed383edc6fc0705", Level.ERROR),
   /** A record on disk cannot be read. */
@@ -94,6 +98,8 @@ public enum StoryEvent {
   CALLER_REFUSED("e89e2e89b4f24bdcb9ffe4bbd0bdf987", Level.WARN),
   /** A question at the control socket could not be answered. */
   PAGE_FAILED("2d6eb11dad224a3ab432956c0482745f", Level.WARN),
+  /** A collector takes no spans. */
+  TRACES_REFUSED("8409483358614eca8b9e1e17508b18b4", Level.WARN),
   /** The server does not answer itself, and systemd's watchdog is not told that it is well. */
   WATCHDOG_NOT_TOLD("30a4e6eed8374bcdbc4900a2c1cc7e48", Level.WARN);
 
