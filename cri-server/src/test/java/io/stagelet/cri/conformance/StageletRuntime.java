@@ -32,6 +32,8 @@ final class StageletRuntime implements RuntimeUnderTest {
   private static final List<Handler> HANDLERS =
       Stream.concat(OCI.stream(), Stream.of(Handler.NSPAWN)).toList();
 
+  private static final String ARCHIVE = "classes.jsa";
+
   /** The file that says where the server is to die. */
   private static final String FAULT = "fault";
 
@@ -201,7 +203,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                             "-p",
                             "LogRateLimitBurst=100000000"),
                         commandLine(
-                            quickStart(config.resolveSibling("classes.jsa")),
+                            quickStart(config.resolveSibling(ARCHIVE), true),
                             "serve",
                             "--config",
                             config.toString())
@@ -224,11 +226,11 @@ final class StageletRuntime implements RuntimeUnderTest {
   }
 
   /** What makes a start quick: most of a test that kills the server is its next start. */
-  private static List<String> quickStart(Path archive) {
+  private static List<String> quickStart(Path archive, boolean make) {
     return List.of(
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
-        "-XX:+AutoCreateSharedArchive",
+        "-XX:%sAutoCreateSharedArchive".formatted(make ? "+" : "-"),
         "-XX:SharedArchiveFile=" + archive);
   }
 
@@ -253,7 +255,7 @@ final class StageletRuntime implements RuntimeUnderTest {
   Command.Outcome check(String... options) {
     return Command.of(
             commandLine(
-                List.of(),
+                quickStart(configuration().resolveSibling(ARCHIVE), false),
                 Stream.concat(
                         Stream.of("check", "--json", "--config", configuration().toString()),
                         Stream.of(options))
