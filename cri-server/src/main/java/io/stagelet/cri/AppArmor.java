@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -18,6 +19,7 @@ final class AppArmor {
   /** The profile of containers that ask for no other. */
   static final String DEFAULT_PROFILE = "stagelet-default";
 
+  private static final String DEPRECATED_PREFIX = "localhost/";
   private static final Logger LOG = LoggerFactory.getLogger(AppArmor.class);
   private static final Path ENABLED = Path.of("/sys/module/apparmor/parameters/enabled");
   private static final Path LOADED = Path.of("/sys/kernel/security/apparmor/profiles");
@@ -41,10 +43,12 @@ final class AppArmor {
       return;
     }
     if (!Files.isExecutable(PARSER)) {
-      LOG.warn(
-          "AppArmor is on, but there is no {}: containers run without the profile {}; install apparmor",
-          PARSER,
-          DEFAULT_PROFILE);
+      StoryEvent.APPARMOR_UNUSED
+          .on(LOG)
+          .log(
+              "AppArmor is on, but there is no {}: containers run without the profile {}; install apparmor",
+              PARSER,
+              DEFAULT_PROFILE);
       return;
     }
     try (InputStream source = AppArmor.class.getResourceAsStream(SOURCE)) {
@@ -73,13 +77,18 @@ final class AppArmor {
       case UNCONFINED -> Optional.empty();
       case RUNTIME_DEFAULT -> defaultLoaded ? Optional.of(DEFAULT_PROFILE) : Optional.empty();
       case LOCALHOST -> {
-        if (!isLoaded(asked.path())) {
+        // some callers say the structured field as the deprecated string was said
+        String name =
+            asked.path().startsWith(DEPRECATED_PREFIX)
+                ? asked.path().substring(DEPRECATED_PREFIX.length())
+                : asked.path();
+        if (!isLoaded(name)) {
           throw new StageletException(
               ErrorCode.INVALID_ARGUMENT,
               "the AppArmor profile '%s' is not loaded on this node%s"
-                  .formatted(asked.path(), enabled ? "" : ", where AppArmor is off"));
+                  .formatted(name, enabled ? "" : ", where AppArmor is off"));
         }
-        yield Optional.of(asked.path());
+        yield Optional.of(name);
       }
     };
   }

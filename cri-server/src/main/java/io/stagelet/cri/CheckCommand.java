@@ -3,8 +3,10 @@ package io.stagelet.cri;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.cri.command.ControlClient;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.Units;
 import java.io.IOException;
@@ -24,6 +26,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import picocli.CommandLine;
 
@@ -45,6 +48,9 @@ final class CheckCommand implements Callable<Integer> {
   /** Longer than anything is half made. */
   private static final Duration BETWEEN_LOOKS = Duration.ofSeconds(3);
 
+  /** How often more is looked for that a repair has uncovered. */
+  private static final int UNCOVERED = 3;
+
   private static final ObjectMapper JSON = new ObjectMapper();
 
   @CommandLine.Option(
@@ -56,8 +62,14 @@ final class CheckCommand implements Callable<Integer> {
   @CommandLine.Option(
       names = "--repair",
       description =
-          "Bring in order what can be: units, mounts and directories of nobody are removed, damaged records made good, addresses freed.")
+          "Bring in order what can be: units, mounts and directories of nobody are removed, damaged records made good, records and systemd brought together, addresses freed. Nothing that kubelet knows to run is ended.")
   private boolean repair;
+
+  @CommandLine.Option(
+      names = "--end-broken",
+      description =
+          "Repair, and end what runs and cannot be made good: pods whose network or network namespace is not as it was made, containers whose root filesystem is gone. kubelet makes them anew.")
+  private boolean endBroken;
 
   @CommandLine.Option(names = "--json", description = "Print one JSON object.")
   private boolean asJson;
@@ -82,30 +94,39 @@ final class CheckCommand implements Callable<Integer> {
     try (Units units = Units.connect();
         Handlers handlers =
             new Handlers(
-                configuration, ServiceLoader.load(Stage1Provider.class), CriServer.host(units))) {
-      Cni cni = CriServer.cni(configuration, Clock.systemUTC());
+                configuration,
+                ServiceLoader.load(Stage1Provider.class),
+                CriServer.host(units, Faults.none()))) {
+      Cni cni = CriServer.cni(configuration, Clock.systemUTC(), Faults.none());
       Records records =
           new Records(configuration.root(), configuration.runDirectory().resolve("records"));
       Inspection inspection = new Inspection(configuration, handlers, records, cni);
-      List<Finding> findings = look(handlers, records, inspection);
-      if (!findings.isEmpty() && isServed(configuration)) {
-        Thread.sleep(BETWEEN_LOOKS);
-        List<Finding> before = findings;
-        findings =
-            look(handlers, records, inspection).stream()
-                .filter(finding -> before.stream().anyMatch(finding::isSameAs))
-                .toList();
+      boolean served = isServed(configuration);
+      Mending mending =
+          served
+              ? new AskedMending(
+                  new ControlClient(configuration.runDirectory().resolve("control.sock")))
+              : new OfflineMending(records, handlers, cni, Clock.systemUTC());
+      Supplier<List<Finding>> look = () -> look(handlers, records, inspection, mending);
+      List<Result> results = new ArrayList<>();
+      for (Finding finding : served ? twice(look) : look.get()) {
+        results.add(result(finding));
       }
-      List<Result> results = new ArrayList<>(findings.stream().map(this::result).toList());
       // what was repaired may uncover more: the addresses of a sandbox that is gone now
-      if (results.stream().anyMatch(Result::isRepaired)) {
-        look(handlers, records, inspection).stream()
-            .filter(finding -> finding.repair().isPresent())
-            .filter(
-                finding -> results.stream().noneMatch(result -> result.finding().isSameAs(finding)))
-            .map(this::result)
-            .toList()
-            .forEach(results::add);
+      for (int again = 0;
+          again < UNCOVERED && results.stream().anyMatch(Result::isRepaired);
+          again++) {
+        List<Result> more =
+            look.get().stream()
+                .filter(this::isToBeRepaired)
+                .filter(finding ->
+                    results.stream().noneMatch(result -> result.finding().isSameAs(finding)))
+                .map(this::result)
+                .toList();
+        if (more.isEmpty()) {
+          break;
+        }
+        results.addAll(more);
       }
       if (asJson) {
         tellAsJson(results);
@@ -116,7 +137,20 @@ final class CheckCommand implements Callable<Integer> {
     }
   }
 
-  private List<Finding> look(Handlers handlers, Records records, Inspection inspection) {
+  /** Only what two looks find: things change as they are looked at. */
+  private static List<Finding> twice(Supplier<List<Finding>> look) throws InterruptedException {
+    List<Finding> before = look.get();
+    if (before.isEmpty()) {
+      return before;
+    }
+    Thread.sleep(BETWEEN_LOOKS);
+    return look.get().stream()
+        .filter(finding -> before.stream().anyMatch(finding::isSameAs))
+        .toList();
+  }
+
+  private List<Finding> look(
+      Handlers handlers, Records records, Inspection inspection, Mending mending) {
     List<Finding> findings = new ArrayList<>(inspection.damagedRecords());
     List<SandboxRecord> sandboxRecords = with(records.loadSandboxes());
     List<ContainerRecord> containerRecords = with(records.loadContainers());
@@ -136,7 +170,8 @@ final class CheckCommand implements Callable<Integer> {
             new Finding(
                 Finding.Kind.STATE,
                 "container " + record.plan().id(),
-                "it is of no sandbox that is known; the server's next start removes it"));
+                "it is of no sandbox that is known; --repair removes it",
+                () -> mending.settle(record.plan().id().value())));
       }
     }
     // those that cannot be read are known nevertheless
@@ -150,8 +185,8 @@ final class CheckCommand implements Callable<Integer> {
         .filter(unit -> ids.stream().anyMatch(id -> unit.contains(id.substring(0, 12))))
         .forEach(units::add);
     findings.addAll(inspection.nobodys(new Inspection.Known(units, ids)));
-    findings.addAll(inspection.states(List.copyOf(sandboxes.values()), containers));
-    findings.addAll(inspection.networks(sandboxRecords));
+    findings.addAll(inspection.states(List.copyOf(sandboxes.values()), containers, mending));
+    findings.addAll(inspection.networks(sandboxRecords, mending));
     return findings;
   }
 
@@ -170,12 +205,17 @@ final class CheckCommand implements Callable<Integer> {
     }
   }
 
+  private boolean isToBeRepaired(Finding finding) {
+    return finding.repair().isPresent()
+        && (finding.endsWhatRuns() ? endBroken : repair || endBroken);
+  }
+
   private Result result(Finding finding) {
-    if (!repair || finding.repair().isEmpty()) {
+    if (!isToBeRepaired(finding)) {
       return new Result(finding, "");
     }
     try {
-      finding.repair().get().run();
+      finding.repair().ifPresent(Runnable::run);
       return new Result(finding, "repaired");
     } catch (StageletException failure) {
       return new Result(finding, "could not be repaired: " + StageletException.reason(failure));
@@ -213,6 +253,7 @@ final class CheckCommand implements Callable<Integer> {
           .put("subject", result.finding().subject())
           .put("message", result.finding().words())
           .put("repairable", result.finding().repair().isPresent())
+          .put("endsWhatRuns", result.finding().endsWhatRuns())
           .put("outcome", result.outcome());
     }
     try {

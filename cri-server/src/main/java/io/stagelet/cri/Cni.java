@@ -9,6 +9,8 @@ import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -60,6 +62,7 @@ final class Cni {
   private volatile Path defaultDirectory;
   private volatile CniPlugin plugins;
   private final Clock clock;
+  private final Faults faults;
   private volatile @Nullable Status status;
   private volatile String told = "";
 
@@ -73,11 +76,13 @@ final class Cni {
       Path defaultDirectory,
       Map<String, Path> directoriesOfHandlers,
       List<Path> binaryDirectories,
-      Clock clock) {
+      Clock clock,
+      Faults faults) {
     this.defaultDirectory = defaultDirectory;
     this.directoriesOfHandlers = Map.copyOf(directoriesOfHandlers);
     this.plugins = new CniPlugin(binaryDirectories);
     this.clock = clock;
+    this.faults = faults;
   }
 
   /** From now on networks and plugins are looked for there. */
@@ -129,7 +134,7 @@ final class Cni {
     }
     if (!now.equals(told)) {
       told = now;
-      LOG.info("the network's configuration has changed: {}", now);
+      StoryEvent.NETWORK_CHANGED.on(LOG).log("the network's configuration has changed: {}", now);
     }
   }
 
@@ -187,6 +192,7 @@ final class Cni {
     for (ObjectNode plugin : network.plugins()) {
       try {
         result = call(CniPlugin.Verb.ADD, plugin, network, target, planned, result).orElse(null);
+        faults.at(FaultPoint.RUN_NETWORK_PLUGIN_RAN);
       } catch (StageletException failure) {
         try {
           detach(target, planned);
@@ -247,6 +253,7 @@ final class Cni {
               target,
               attachment,
               parsed(attachment.result())));
+      faults.at(FaultPoint.STOP_POD_NETWORK_PLUGIN_RAN);
     }
     failures.end();
     StoryEvent.NETWORK_LEFT

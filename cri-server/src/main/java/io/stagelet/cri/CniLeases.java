@@ -1,6 +1,8 @@
 package io.stagelet.cri;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.stagelet.journal.StoryEvent;
+import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,6 +12,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * The addresses that the plugin {@code host-local} has given out: a file for each in {@code
@@ -64,7 +67,12 @@ final class CniLeases {
         }
       }
     } catch (IOException failure) {
-      LOG.warn("the leases in {} cannot be read: {}", directory, failure.getMessage());
+      StoryEvent.RECOVERY_FAILED
+          .on(LOG, Level.WARN)
+          .log(
+              "the leases of addresses in {} cannot be read: {}",
+              directory,
+              StageletException.reason(failure));
     }
   }
 }

@@ -68,12 +68,21 @@ record CniPlugin(List<Path> directories) {
     Map<String, String> all = new HashMap<>(environment);
     all.put("CNI_COMMAND", verb.name());
     all.put("CNI_PATH", String.join(":", directories.stream().map(Path::toString).toList()));
-    Command.Outcome outcome =
+    Command plugin =
         Command.of(program(type).toString())
             .withEnvironment(all)
             .withInput(configuration.toString().getBytes(StandardCharsets.UTF_8))
-            .withDeadline(verb == Verb.STATUS || verb == Verb.GC ? SHORT_DEADLINE : DEADLINE)
-            .run();
+            .withDeadline(verb == Verb.STATUS || verb == Verb.GC ? SHORT_DEADLINE : DEADLINE);
+    Command.Outcome outcome;
+    try {
+      outcome = plugin.run();
+    } catch (StageletException failure) {
+      throw new StageletException(
+          failure.code(),
+          "CNI plugin %s failed in %s %s (network %s): %s"
+              .formatted(type, verb, about, network, StageletException.reason(failure)),
+          failure);
+    }
     if (outcome.exitCode() != 0) {
       throw new StageletException(
           ErrorCode.UNAVAILABLE,

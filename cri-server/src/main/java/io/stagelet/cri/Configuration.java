@@ -6,6 +6,7 @@ import io.stagelet.journal.LogLevels;
 import io.stagelet.journal.OutputPolicy;
 import io.stagelet.stage0.RegistrySettings;
 import java.net.InetSocketAddress;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -28,6 +29,7 @@ import java.util.Optional;
  * @param output what the journal is told with the output of containers, and which journal
  * @param log how much stagelet itself says
  * @param metricsAddress where Prometheus is told; absent for nowhere but the control socket
+ * @param traces where spans are sent; absent for nowhere
  */
 record Configuration(
     Path socket,
@@ -43,7 +45,8 @@ record Configuration(
     Output output,
     LogLevels log,
     StreamingSettings streaming,
-    Optional<InetSocketAddress> metricsAddress) {
+    Optional<InetSocketAddress> metricsAddress,
+    Optional<Tracing> traces) {
   Configuration {
     cniBinaryDirectories = List.copyOf(cniBinaryDirectories);
     handlers = Map.copyOf(handlers);
@@ -85,6 +88,16 @@ record Configuration(
   }
 
   /**
+   * Spans of calls and stages.
+   *
+   * @param endpoint a collector's address
+   * @param perMillion how many calls of a million, where the caller says nothing
+   */
+  record Tracing(URI endpoint, int perMillion) {
+    static final int ALL = 1_000_000;
+  }
+
+  /**
    * The output of containers.
    *
    * @param labels the pods' labels that become journal fields
@@ -120,7 +133,8 @@ record Configuration(
         new Output(next.output.labels, output.journalNamespace),
         next.log,
         streaming,
-        metricsAddress);
+        metricsAddress,
+        traces);
   }
 
   /** What holds without a configuration file. */
@@ -141,6 +155,7 @@ record Configuration(
         new Output(List.of(), Optional.empty()),
         LogLevels.defaults(),
         StreamingSettings.defaults(),
+        Optional.empty(),
         Optional.empty());
   }
 }

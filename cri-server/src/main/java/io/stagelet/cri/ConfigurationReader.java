@@ -11,6 +11,8 @@ import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -108,7 +110,39 @@ final class ConfigurationReader {
         output(root.path("output")),
         log(root.path("log"), defaults.log()),
         streaming(root.path("streaming"), defaults.streaming()),
-        metrics(root.path("metrics").path("address").asText("")));
+        metrics(root.path("metrics").path("address").asText("")),
+        traces(root.path("traces")));
+  }
+
+  private Optional<Configuration.Tracing> traces(JsonNode table) {
+    String endpoint = table.path("endpoint").asText("");
+    if (endpoint.isEmpty()) {
+      if (table.has("sampling-rate-per-million")) {
+        wrong(
+            List.of("traces", "sampling-rate-per-million"),
+            "is of no use without endpoint: nothing is sent");
+      }
+      return Optional.empty();
+    }
+    try {
+      URI address = new URI(endpoint);
+      if (Set.of("http", "https").contains(String.valueOf(address.getScheme()))
+          && address.getHost() != null
+          && address.getUserInfo() == null
+          && address.getQuery() == null
+          && address.getFragment() == null) {
+        return Optional.of(
+            new Configuration.Tracing(
+                address, table.path("sampling-rate-per-million").asInt(Configuration.Tracing.ALL)));
+      }
+    } catch (URISyntaxException unreadable) {
+      // told below
+    }
+    wrong(
+        List.of("traces", "endpoint"),
+        "must be http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:4318, not \"%s\""
+            .formatted(endpoint));
+    return Optional.empty();
   }
 
   /** Names are not looked up: where it listens must not depend on a name server. */

@@ -14,6 +14,7 @@ final class Container {
   private final Sandbox sandbox;
   private final CompletableFuture<ContainerRecord.Exited> ended = new CompletableFuture<>();
   private final AtomicBoolean askedToStop = new AtomicBoolean();
+  private volatile boolean killed;
   private volatile ContainerRecord record;
 
   Container(ContainerRecord record, Sandbox sandbox) {
@@ -60,6 +61,21 @@ final class Container {
   /** True for the first who asks: the stop signal is sent once, however often kubelet calls. */
   boolean firstToAskItToStop() {
     return askedToStop.compareAndSet(false, true);
+  }
+
+  /** Takes that back: the signal could not be sent. */
+  void couldNotBeAsked() {
+    askedToStop.set(false);
+  }
+
+  /** From now on its end is the server's doing. */
+  void killing() {
+    killed = true;
+  }
+
+  /** Whether the server has killed it. */
+  boolean isKilled() {
+    return killed;
   }
 
   /** The unit to look at when something is wrong. */

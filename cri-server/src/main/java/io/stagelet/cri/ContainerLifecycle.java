@@ -16,6 +16,8 @@ import io.stagelet.stage0.RootFilesystems;
 import io.stagelet.stage0.spi.ContainerId;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ContainerState;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.SandboxId;
 import io.stagelet.stage0.spi.SelinuxLabels;
 import io.stagelet.stage0.spi.StartFailure;
@@ -44,7 +46,7 @@ final class ContainerLifecycle {
    * How long output is still awaited after a container's end: only a process that left its cgroup
    * can hold it open.
    */
-  private static final Duration OUTPUT_GRACE = Duration.ofSeconds(2);
+  static final Duration OUTPUT_GRACE = Duration.ofSeconds(2);
 
   /**
    * How long SIGKILL may take: a process in an uninterruptible sleep (a dead network filesystem)
@@ -72,6 +74,7 @@ final class ContainerLifecycle {
   private final Clock clock;
   private final LifeEvents events;
   private final Measures measures;
+  private final Faults faults;
   private final UnderWay<Key, Container> creating = new UnderWay<>();
 
   ContainerLifecycle(
@@ -88,7 +91,8 @@ final class ContainerLifecycle {
       Ids ids,
       Clock clock,
       LifeEvents events,
-      Measures measures) {
+      Measures measures,
+      Faults faults) {
     this.configuration = configuration;
     this.pods = pods;
     this.records = records;
@@ -103,6 +107,7 @@ final class ContainerLifecycle {
     this.clock = clock;
     this.events = events;
     this.measures = measures;
+    this.faults = faults;
   }
 
   /**
@@ -147,6 +152,7 @@ final class ContainerLifecycle {
       undo.push("delete " + state, () -> records.delete(id));
       undo.push("delete " + places.directory(), () -> DurableFiles.deleteTree(places.directory()));
       directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
+      faults.at(FaultPoint.CREATE_DIRECTORIES_MADE);
       undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
       Optional<SelinuxLabels> labels =
           selinux.ofContainer(
@@ -163,6 +169,7 @@ final class ContainerLifecycle {
                   state.resolve("work"),
                   sandbox.plan().ids(),
                   labels.map(SelinuxLabels::files)));
+      faults.at(FaultPoint.CREATE_ROOT_MOUNTED);
       ContainerRecord record =
           planner.record(
               id,
@@ -180,7 +187,9 @@ final class ContainerLifecycle {
           "bundle",
           request.name(),
           () -> sandbox.stage1().prepareContainer(record.plan()));
+      faults.at(FaultPoint.CREATE_PREPARED);
       records.store(record);
+      faults.at(FaultPoint.CREATE_RECORDED);
       Container container = new Container(record, sandbox);
       pods.add(container);
       events.tell(LifeEvents.Kind.CREATED, container);
@@ -222,6 +231,7 @@ final class ContainerLifecycle {
       undo.push("unmount " + target, () -> rootFilesystems.unmount(target));
       rootFilesystems.mountReadOnly(
           image, target, volume.subPath(), sandbox.plan().ids(), labels.map(SelinuxLabels::files));
+      faults.at(FaultPoint.CREATE_VOLUME_MOUNTED);
       mounts.add(
           mount.at(
               target.toString(),
@@ -293,8 +303,10 @@ final class ContainerLifecycle {
     if (!plan.process().terminal()) {
       relay.open(output(container));
     }
+    faults.at(FaultPoint.START_OUTPUT_OPEN);
     try {
       plan.stdin().ifPresent(fifo -> inputs.open(id, fifo));
+      faults.at(FaultPoint.START_INPUT_OPEN);
       // on disk only once it runs: after a crash in between, systemd says whether it was started
       container.become(container.record().with(new ContainerRecord.Running(clock.instant())));
       measures.stage(
@@ -302,12 +314,14 @@ final class ContainerLifecycle {
           "unit",
           plan.name(),
           () -> container.stage1().startContainer(plan, master -> openTerminal(container, master)));
+      faults.at(FaultPoint.START_UNIT_RUNS);
       storeOrStop(container);
+      faults.at(FaultPoint.START_RECORDED);
       inputs.started(id);
     } catch (StartFailure failure) {
       inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
-      become(
+      becomeAnyway(
           container,
           container
               .record()
@@ -323,7 +337,7 @@ final class ContainerLifecycle {
     } catch (RuntimeException failure) {
       inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
-      become(container, container.record().with(new ContainerRecord.Created()));
+      becomeAnyway(container, container.record().with(new ContainerRecord.Created()));
       throw failure;
     }
     if (container.stage1().state(plan) instanceof ContainerState.Running running) {
@@ -400,7 +414,13 @@ final class ContainerLifecycle {
                 container.plan().name(),
                 Signals.name(container.plan().stopSignal()),
                 timeout.toSeconds());
-        container.stage1().signal(container.plan(), container.plan().stopSignal());
+        try {
+          container.stage1().signal(container.plan(), container.plan().stopSignal());
+        } catch (StageletException failure) {
+          container.couldNotBeAsked();
+          throw failure;
+        }
+        faults.at(FaultPoint.STOP_ASKED);
       }
       if (hasEnded(container, timeout)) {
         return;
@@ -420,7 +440,9 @@ final class ContainerLifecycle {
     if (!(container.record().life() instanceof ContainerRecord.Running)) {
       return;
     }
+    container.killing();
     container.stage1().kill(container.plan());
+    faults.at(FaultPoint.STOP_KILLED);
     if (!hasEnded(container, KILL_GRACE)) {
       throw new StageletException(
           ErrorCode.DEADLINE_EXCEEDED,
@@ -466,15 +488,21 @@ final class ContainerLifecycle {
   /** Removes what there is of a container on the host; fine when it is gone. */
   void discard(ContainerPlan plan, Consumer<ContainerPlan> forgetUnit) {
     forgetUnit.accept(plan);
+    faults.at(FaultPoint.REMOVE_UNIT_GONE);
     inputs.forget(plan.id().value());
     relay.discard(plan.id().value());
+    faults.at(FaultPoint.REMOVE_OUTPUT_FORGOTTEN);
     rootFilesystems.unmount(plan.rootfs());
+    faults.at(FaultPoint.REMOVE_ROOT_UNMOUNTED);
     plan.mounts().stream()
         .map(ContainerPlan.Mount::source)
         .filter(source -> source.startsWith(plan.directory().resolve(VOLUMES)))
         .forEach(rootFilesystems::unmount);
+    faults.at(FaultPoint.REMOVE_VOLUMES_UNMOUNTED);
     DurableFiles.deleteTree(plan.directory());
+    faults.at(FaultPoint.REMOVE_DIRECTORY_DELETED);
     records.delete(plan.id());
+    faults.at(FaultPoint.REMOVE_RECORD_DELETED);
   }
 
   /** Looks whether it has ended, after its unit has changed. */
@@ -484,11 +512,30 @@ final class ContainerLifecycle {
         () -> {
           if (container.record().life() instanceof ContainerRecord.Running running) {
             switch (container.stage1().state(container.plan())) {
-              case ContainerState.Ended ended -> settle(container, exited(ended));
-              case ContainerState.Absent _ -> settle(container, unknown(running));
+              case ContainerState.Ended ended -> settle(container, exited(container, ended));
+              case ContainerState.Absent _ -> settle(container, unknown(running, clock.instant()));
               case ContainerState.Running _, ContainerState.Starting _ ->
                   LOG.trace("container {} runs on", container.id().shortened());
             }
+          }
+          return container;
+        });
+  }
+
+  /**
+   * Makes record and systemd say the same as memory.
+   *
+   * @throws StageletException when the record cannot be written
+   */
+  void settleAgain(Container container) {
+    locked(
+        container.sandbox(),
+        () -> {
+          reconcile(container);
+          records.store(container.record());
+          if (!(container.record().life() instanceof ContainerRecord.Running)
+              && !(container.stage1().state(container.plan()) instanceof ContainerState.Absent)) {
+            container.stage1().removeContainer(container.plan());
           }
           return container;
         });
@@ -512,12 +559,16 @@ final class ContainerLifecycle {
 
   /**
    * How it ended is on disk before its unit, which is the only other place that knows it, goes: a
-   * crash in between loses nothing. The unit goes before the relay: what systemd runs after the
-   * container still opens its FIFOs.
+   * crash in between loses nothing, and on a full disk the unit stays and goes on to know it. The
+   * unit goes before the relay: what systemd runs after the container still opens its FIFOs.
    */
   private void settle(Container container, ContainerRecord.Exited exited) {
-    records.store(container.record().with(exited));
-    container.stage1().removeContainer(container.plan());
+    boolean written = isWritten(container.record().with(exited));
+    faults.at(FaultPoint.END_RECORDED);
+    if (written) {
+      container.stage1().removeContainer(container.plan());
+    }
+    faults.at(FaultPoint.END_UNIT_GONE);
     inputs.forget(container.id().value());
     if (!relay.finish(container.id().value(), OUTPUT_GRACE)) {
       StoryEvent.OUTPUT_HELD_OPEN
@@ -527,6 +578,7 @@ final class ContainerLifecycle {
                   + " that says from now on is lost",
               container.id().shortened());
     }
+    faults.at(FaultPoint.END_OUTPUT_FINISHED);
     container.become(container.record().with(exited));
     events.tell(LifeEvents.Kind.STOPPED, container);
     StoryEvent event =
@@ -544,9 +596,12 @@ final class ContainerLifecycle {
             exited.message().isEmpty() ? "" : ": " + exited.message());
   }
 
-  private static ContainerRecord.Exited exited(ContainerState.Ended ended) {
+  /** The end of a container, as systemd tells it. */
+  static ContainerRecord.Exited exited(Container container, ContainerState.Ended ended) {
     String reason =
-        ended.outOfMemory() ? "OOMKilled" : ended.exitCode() == 0 ? "Completed" : "Error";
+        !container.isKilled() && endedForWantOfMemory(container, ended)
+            ? "OOMKilled"
+            : ended.exitCode() == 0 ? "Completed" : "Error";
     String message =
         ended.signal() == 0
             ? ""
@@ -555,13 +610,27 @@ final class ContainerLifecycle {
         ended.exitCode(), reason, message, Optional.of(ended.startedAt()), ended.finishedAt());
   }
 
-  private ContainerRecord.Exited unknown(ContainerRecord.Running running) {
+  /** Without an answer it has an end like any other. */
+  private static boolean endedForWantOfMemory(Container container, ContainerState.Ended ended) {
+    try {
+      return container.stage1().endedForWantOfMemory(container.plan(), ended);
+    } catch (StageletException failure) {
+      LOG.warn(
+          "whether container {} ended for want of memory cannot be found out: {}",
+          container.id().shortened(),
+          StageletException.reason(failure));
+      return false;
+    }
+  }
+
+  /** The end of a container of which systemd knows nothing. */
+  static ContainerRecord.Exited unknown(ContainerRecord.Running running, Instant now) {
     return new ContainerRecord.Exited(
         EXIT_UNKNOWN,
         "Unknown",
         "its unit is gone: it was stopped from outside, or the machine was restarted",
         Optional.of(running.startedAt()),
-        max(clock.instant(), running.startedAt()));
+        max(now, running.startedAt()));
   }
 
   private static Instant max(Instant one, Instant other) {
@@ -584,6 +653,28 @@ final class ContainerLifecycle {
         directory.resolve("stdout"),
         directory.resolve("stderr"),
         directory.resolve("stdin"));
+  }
+
+  /**
+   * What has happened already is so whether or not it can be written down; a restart of the server
+   * then finds the earlier record, and learns from systemd what it does not say.
+   */
+  private void becomeAnyway(Container container, ContainerRecord record) {
+    var _ = isWritten(record);
+    container.become(record);
+  }
+
+  private boolean isWritten(ContainerRecord record) {
+    try {
+      records.store(record);
+      return true;
+    } catch (StageletException failure) {
+      LOG.warn(
+          "what became of container {} could not be written down: {}",
+          record.plan().id().shortened(),
+          StageletException.reason(failure));
+      return false;
+    }
   }
 
   private void become(Container container, ContainerRecord record) {

@@ -9,8 +9,10 @@ import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.measure.Metric;
 import io.stagelet.cri.measure.MetricsText;
 import io.stagelet.cri.measure.Timings;
+import io.stagelet.cri.trace.OtlpExporter;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.RelayCounters;
+import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.FilesystemSpace;
 import io.stagelet.linux.KernelFile;
 import io.stagelet.linux.StageletException;
@@ -26,6 +28,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** What the server tells of itself by HTTP, as JSON and as metrics. */
@@ -46,6 +49,8 @@ final class ControlPages {
   private final Relay relay;
   private final Units units;
   private final Measures measures;
+  private final Mending mending;
+  private final Optional<OtlpExporter> traces;
   private final Path root;
   private final Instant begin;
 
@@ -61,6 +66,8 @@ final class ControlPages {
       Relay relay,
       Units units,
       Measures measures,
+      Mending mending,
+      Optional<OtlpExporter> traces,
       Path root,
       Clock clock) {
     this.version = version;
@@ -74,6 +81,8 @@ final class ControlPages {
     this.relay = relay;
     this.units = units;
     this.measures = measures;
+    this.mending = mending;
+    this.traces = traces;
     this.root = root;
     this.begin = clock.instant();
   }
@@ -88,8 +97,23 @@ final class ControlPages {
       case "POST /v1/remove-all-pods" -> Answer.json(removeAllPods().toString());
       case String asked when asked.startsWith("GET /v1/inspect/") ->
           inspect(path.substring("/v1/inspect/".length()));
+      case String asked when asked.startsWith("POST /v1/settle/") ->
+          mended(() -> mending.settle(path.substring("/v1/settle/".length())));
+      case String asked when asked.startsWith("POST /v1/end/") ->
+          mended(() -> mending.end(path.substring("/v1/end/".length())));
       case String _ -> remote(method, path);
     };
+  }
+
+  private static Answer mended(Runnable repair) {
+    try {
+      repair.run();
+      return Answer.text(200, "done\n");
+    } catch (StageletException failure) {
+      return Answer.text(
+          failure.code() == ErrorCode.NOT_FOUND ? 404 : 500,
+          StageletException.reason(failure) + "\n");
+    }
   }
 
   /** For anybody who reaches the address. */
@@ -306,6 +330,10 @@ final class ControlPages {
     pulls(text);
     relay(text);
     systemd(text);
+    traces.ifPresent(exporter -> {
+      text.add(Metric.TRACE_SPANS, exporter.sent(), "sent");
+      text.add(Metric.TRACE_SPANS, exporter.dropped(), "dropped");
+    });
     process(text);
     return text.toString();
   }

@@ -1,13 +1,17 @@
 package io.stagelet.cri;
 
+import io.grpc.ServerInterceptor;
 import io.stagelet.cri.control.ControlServer;
 import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
 import io.stagelet.cri.streaming.StreamingServer;
+import io.stagelet.cri.trace.OtlpExporter;
+import io.stagelet.cri.trace.Traces;
 import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Journal;
 import io.stagelet.journal.JournalLoggers;
 import io.stagelet.journal.JournalNamespace;
+import io.stagelet.journal.JournalProbe;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
 import io.stagelet.linux.CleanupStack;
@@ -18,6 +22,7 @@ import io.stagelet.stage0.ImageService;
 import io.stagelet.stage0.ImageSettings;
 import io.stagelet.stage0.Registries;
 import io.stagelet.stage0.RegistryFiles;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Provider;
 import io.stagelet.units.InheritedDescriptor;
@@ -25,6 +30,7 @@ import io.stagelet.units.SdNotify;
 import io.stagelet.units.SocketActivation;
 import io.stagelet.units.Units;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
@@ -37,6 +43,7 @@ import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The whole server: puts its parts together, and takes them apart in reverse. */
 final class CriServer implements AutoCloseable {
@@ -44,6 +51,11 @@ final class CriServer implements AutoCloseable {
 
   /** What stagelet.socket calls its descriptor. */
   private static final String SOCKET = "cri";
+
+  private static final Duration PATIENCE_WITH_JOURNALD = Duration.ofSeconds(2);
+
+  /** How long spans wait for others to be sent with. */
+  private static final Duration TRACES_GATHERED = Duration.ofSeconds(2);
 
   private final SdNotify systemd;
   private final Optional<Duration> watchdogInterval;
@@ -78,8 +90,23 @@ final class CriServer implements AutoCloseable {
   private Listener start(LiveConfiguration live, String version, Map<String, String> environment) {
     Configuration configuration = live.now();
     Clock clock = Clock.systemUTC();
-    Measures measures = new Measures();
+    SecureRandom random = new SecureRandom();
+    Optional<OtlpExporter> exporter =
+        configuration
+            .traces()
+            .map(traces -> part("the traces", exporter(traces.endpoint(), version)));
+    Traces traces =
+        exporter
+            .map(sink ->
+                new Traces(
+                    sink,
+                    configuration.traces().map(Configuration.Tracing::perMillion).orElse(0),
+                    clock,
+                    random))
+            .orElseGet(Traces::none);
+    Measures measures = new Measures(traces);
     RegistryOutcomes registries = new RegistryOutcomes(clock);
+    Faults faults = Faults.of(environment);
     Map<String, Integer> descriptors =
         SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
             .collect(
@@ -98,7 +125,6 @@ final class CriServer implements AutoCloseable {
                 clock,
                 configuration.output().journalNamespace()));
     ContainerInputs inputs = new ContainerInputs(keeper());
-    SecureRandom random = new SecureRandom();
     StreamingServer streams =
         part("the streaming server", new StreamingServer(configuration.streaming(), clock, random));
     Path store = configuration.root().resolve("images");
@@ -121,13 +147,14 @@ final class CriServer implements AutoCloseable {
     Handlers handlers =
         part(
             "the handlers",
-            new Handlers(configuration, ServiceLoader.load(Stage1Provider.class), host(units)));
+            new Handlers(
+                configuration, ServiceLoader.load(Stage1Provider.class), host(units, faults)));
     Records records =
         new Records(configuration.root(), configuration.runDirectory().resolve("records"));
     Pods pods = new Pods();
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
-    Cni cni = cni(configuration, clock);
+    Cni cni = cni(configuration, clock, faults);
     CniWatch networks =
         part("the watch of CNI configurations", new CniWatch(cni.directories(), cni::changed));
     PodRanges podRanges = new PodRanges(configuration.root().resolve("pod-ranges.json"));
@@ -155,7 +182,8 @@ final class CriServer implements AutoCloseable {
             ids,
             clock,
             events,
-            measures);
+            measures,
+            faults);
     SandboxLifecycle sandboxes =
         new SandboxLifecycle(
             configuration,
@@ -171,7 +199,8 @@ final class CriServer implements AutoCloseable {
             clock,
             images.rootFilesystems().mapsIds(),
             events,
-            measures);
+            measures,
+            faults);
     Recovery recovery =
         new Recovery(
             handlers,
@@ -183,7 +212,8 @@ final class CriServer implements AutoCloseable {
             inputs,
             new Inspection(configuration, handlers, records, cni),
             cni,
-            measures);
+            measures,
+            keeper());
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
     recovery.run(descriptors);
@@ -191,7 +221,7 @@ final class CriServer implements AutoCloseable {
         new Listener(
             configuration.socket(),
             inheritedSocket(descriptors),
-            List.of(new CallStory(pods), new CallTimes(measures.calls())),
+            watchers(pods, measures, exporter.map(_ -> new CallTraces(traces))),
             List.of(
                 new RuntimeRpc(
                     version,
@@ -213,7 +243,14 @@ final class CriServer implements AutoCloseable {
     ControlPages pages =
         new ControlPages(
             version,
-            new Health(units, handlers, cni, registries, relay, configuration.root()),
+            new Health(
+                units,
+                handlers,
+                cni,
+                registries,
+                relay,
+                new JournalProbe(JournalProbe.SOCKET, PATIENCE_WITH_JOURNALD),
+                configuration.root()),
             handlers,
             pods,
             records,
@@ -223,6 +260,8 @@ final class CriServer implements AutoCloseable {
             relay,
             units,
             measures,
+            new LiveMending(pods, records, handlers, sandboxes, containers),
+            exporter,
             configuration.root(),
             clock);
     part(
@@ -240,6 +279,31 @@ final class CriServer implements AutoCloseable {
     });
     part("reloads", new Reloads(live, systemd, Thread.ofVirtual().name("reload").factory()));
     return listening;
+  }
+
+  /**
+   * The last hears of a call first: the call's story is around its trace, and its time around all.
+   */
+  private static List<ServerInterceptor> watchers(
+      Pods pods, Measures measures, Optional<CallTraces> traces) {
+    return Stream.concat(
+            traces.stream(), Stream.of(new CallStory(pods), new CallTimes(measures.calls())))
+        .toList();
+  }
+
+  private static OtlpExporter exporter(URI endpoint, String version) {
+    return new OtlpExporter(
+        endpoint,
+        Map.of("service.name", "stagelet", "service.version", version, "host.name", hostName()),
+        TRACES_GATHERED);
+  }
+
+  private static String hostName() {
+    try {
+      return KernelFile.text(Path.of("/proc/sys/kernel/hostname")).strip();
+    } catch (IOException unknown) {
+      return "";
+    }
   }
 
   /** The socket that systemd listens on for this service; the descriptor store has others. */
@@ -264,7 +328,7 @@ final class CriServer implements AutoCloseable {
   }
 
   /** The networks of pods; a handler may have one of its own. */
-  static Cni cni(Configuration configuration, Clock clock) {
+  static Cni cni(Configuration configuration, Clock clock, Faults faults) {
     Map<String, Path> directories = new TreeMap<>();
     configuration
         .handlers()
@@ -274,7 +338,8 @@ final class CriServer implements AutoCloseable {
         configuration.cniConfigurationDirectory(),
         directories,
         configuration.cniBinaryDirectories(),
-        clock);
+        clock,
+        faults);
   }
 
   private <T extends AutoCloseable> T part(String name, T part) {
@@ -296,12 +361,15 @@ final class CriServer implements AutoCloseable {
     };
   }
 
-  static Stage1Host host(Units units) {
+  static Stage1Host host(Units units, Faults faults) {
     return new Stage1Host() {
       @Override
       public <T> T shared(Class<T> type) {
         if (type.isInstance(units)) {
           return type.cast(units);
+        }
+        if (type.isInstance(faults)) {
+          return type.cast(faults);
         }
         throw new StageletException(
             ErrorCode.UNIMPLEMENTED, "the server shares no " + type.getName());

@@ -7,9 +7,12 @@ import java.util.Optional;
  *
  * @param subject what it is about: a unit, a directory, a sandbox
  * @param words what is wrong, and what to do
- * @param repair what brings it in order; absent where only a new pod does
+ * @param repair what brings it in order, if anything does
+ * @param endsWhatRuns whether the repair is the end of something that runs and kubelet knows: then
+ *     it takes more than the wish to have all in order
  */
-record Finding(Kind kind, String subject, String words, Optional<Runnable> repair) {
+record Finding(
+    Kind kind, String subject, String words, Optional<Runnable> repair, boolean endsWhatRuns) {
   /** What is wrong. */
   enum Kind {
     /** A record cannot be read, and has a good copy. */
@@ -46,12 +49,18 @@ record Finding(Kind kind, String subject, String words, Optional<Runnable> repai
     }
   }
 
-  Finding(Kind kind, String subject, String words) {
-    this(kind, subject, words, Optional.empty());
+  Finding(Kind kind, String subject, String words, Runnable repair) {
+    this(kind, subject, words, Optional.of(repair), false);
   }
 
-  Finding(Kind kind, String subject, String words, Runnable repair) {
-    this(kind, subject, words, Optional.of(repair));
+  /** One whose repair is the end of a pod or container. */
+  static Finding ending(Kind kind, String subject, String words, Runnable end) {
+    return new Finding(
+        kind,
+        subject,
+        words + "; --end-broken ends it, and kubelet makes it anew",
+        Optional.of(end),
+        true);
   }
 
   /** Whether another look found the same. */

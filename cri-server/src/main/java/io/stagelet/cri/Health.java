@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.journal.JournalProbe;
 import io.stagelet.journal.Relay;
 import io.stagelet.linux.FilesystemSpace;
 import io.stagelet.linux.StageletException;
@@ -25,6 +26,7 @@ final class Health {
   private final Cni cni;
   private final RegistryOutcomes registries;
   private final Relay relay;
+  private final JournalProbe journald;
   private final Path root;
 
   Health(
@@ -33,12 +35,14 @@ final class Health {
       Cni cni,
       RegistryOutcomes registries,
       Relay relay,
+      JournalProbe journald,
       Path root) {
     this.units = units;
     this.handlers = handlers;
     this.cni = cni;
     this.registries = registries;
     this.relay = relay;
+    this.journald = journald;
     this.root = root;
   }
 
@@ -163,9 +167,10 @@ final class Health {
   private Optional<String> journal() {
     int waiting = relay.counters().stalledStreams();
     return waiting == 0
-        ? Optional.empty()
+        ? journald.problem()
         : Optional.of(
-            "%d streams of containers wait: the journal or the disk takes no output"
-                .formatted(waiting));
+            "%d streams of containers wait: %s"
+                .formatted(
+                    waiting, journald.problem().orElse("the journal or the disk takes no output")));
   }
 }

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.Mounts;
@@ -172,7 +173,7 @@ final class Inspection {
     return units;
   }
 
-  private static Optional<String> idIn(String unit, Set<String> ids) {
+  static Optional<String> idIn(String unit, Set<String> ids) {
     return ids.stream()
         .filter(id -> id.length() >= ID_IN_UNIT_NAME)
         .filter(id -> unit.contains(id.substring(0, ID_IN_UNIT_NAME)))
@@ -206,7 +207,7 @@ final class Inspection {
   }
 
   /** First what is mounted there, then the directory. */
-  private static void sweep(Path directory) {
+  static void sweep(Path directory) {
     MountInfo.all().stream()
         .map(MountInfo::target)
         .filter(target -> target.startsWith(directory))
@@ -222,22 +223,26 @@ final class Inspection {
     try (Stream<Path> entries = Files.list(parent)) {
       return entries.toList();
     } catch (IOException failure) {
-      LOG.warn("could not list {}: {}", parent, StageletException.reason(failure));
+      StoryEvent.RECOVERY_FAILED
+          .on(LOG)
+          .log("could not list {}: {}", parent, StageletException.reason(failure));
       return List.of();
     }
   }
 
   /** Whether systemd and the kernel have what the records tell of. */
-  List<Finding> states(List<Sandbox> sandboxes, List<Container> containers) {
+  List<Finding> states(List<Sandbox> sandboxes, List<Container> containers, Mending mending) {
     List<Finding> findings = new ArrayList<>();
     Set<Path> mounted = MountInfo.all().stream().map(MountInfo::target).collect(Collectors.toSet());
-    sandboxes.forEach(sandbox -> state(sandbox, mounted, findings));
-    containers.forEach(container -> state(container, mounted, findings));
+    sandboxes.forEach(sandbox -> state(sandbox, mounted, mending, findings));
+    containers.forEach(container -> state(container, mounted, mending, findings));
     return findings;
   }
 
-  private static void state(Sandbox sandbox, Set<Path> mounted, List<Finding> findings) {
+  private static void state(
+      Sandbox sandbox, Set<Path> mounted, Mending mending, List<Finding> findings) {
     SandboxPlan plan = sandbox.plan();
+    Runnable settle = () -> mending.settle(plan.id().value());
     String subject = "sandbox %s (%s/%s)".formatted(plan.id(), plan.namespace(), plan.name());
     switch (sandbox.record().phase()) {
       case CREATING ->
@@ -245,22 +250,25 @@ final class Inspection {
               new Finding(
                   Finding.Kind.STATE,
                   subject,
-                  "it is being made; when no server runs, its next start undoes that"));
+                  "it is being made; when that was given up, --repair undoes it",
+                  settle));
       case READY -> {
         if (!sandbox.stage1().isUp(plan)) {
           findings.add(
               new Finding(
                   Finding.Kind.STATE,
                   subject,
-                  "its record says that it is ready, and its unit %s is down; the server's next start takes note"
-                      .formatted(sandbox.unit())));
+                  "its record says that it is ready, and its unit %s is down; --repair takes note"
+                      .formatted(sandbox.unit()),
+                  settle));
         } else if (plan.networkNamespace().filter(pin -> !mounted.contains(pin)).isPresent()) {
           findings.add(
-              new Finding(
+              Finding.ending(
                   Finding.Kind.MISSING,
                   subject,
-                  "its network namespace is not at %s any more; delete the pod"
-                      .formatted(plan.networkNamespace().get())));
+                  "its network namespace is not at %s any more"
+                      .formatted(plan.networkNamespace().get()),
+                  () -> mending.end(plan.id().value())));
         }
       }
       case NOT_READY -> {
@@ -269,25 +277,30 @@ final class Inspection {
               new Finding(
                   Finding.Kind.STATE,
                   subject,
-                  "its record says that it is down, and its unit %s is up; kubelet stops it again"
-                      .formatted(sandbox.unit())));
+                  "its record says that it is down, and its unit %s is up; --repair stops it"
+                      .formatted(sandbox.unit()),
+                  settle));
         }
       }
     }
   }
 
-  private static void state(Container container, Set<Path> mounted, List<Finding> findings) {
+  private static void state(
+      Container container, Set<Path> mounted, Mending mending, List<Finding> findings) {
     String subject = "container %s (%s)".formatted(container.id(), container.plan().name());
     if (container.record().life() instanceof ContainerRecord.Exited) {
       return;
     }
-    if (!mounted.contains(container.plan().rootfs())) {
+    // with a sandbox that is down it goes as it is
+    if (container.sandbox().record().phase() == SandboxRecord.Phase.READY
+        && !mounted.contains(container.plan().rootfs())) {
       findings.add(
-          new Finding(
+          Finding.ending(
               Finding.Kind.MISSING,
               subject,
-              "its root filesystem is not mounted at %s; kubelet makes it anew when it has ended"
-                  .formatted(container.plan().rootfs())));
+              "its root filesystem is not mounted at %s any more"
+                  .formatted(container.plan().rootfs()),
+              () -> mending.end(container.id().value())));
     }
     ContainerState state = container.stage1().state(container.plan());
     boolean runs =
@@ -297,17 +310,18 @@ final class Inspection {
           new Finding(
               Finding.Kind.STATE,
               subject,
-              "its record says that it %s, and its unit %s says otherwise; the server's next start takes note"
+              "its record says that it %s, and its unit %s says otherwise; --repair brings them together"
                   .formatted(
                       container.record().life() instanceof ContainerRecord.Running
                           ? "runs"
                           : "was not started",
-                      container.unit())));
+                      container.unit()),
+              () -> mending.settle(container.id().value())));
     }
   }
 
   /** Whether CNI has what the records tell of, and nothing else. */
-  List<Finding> networks(List<SandboxRecord> sandboxes) {
+  List<Finding> networks(List<SandboxRecord> sandboxes, Mending mending) {
     List<Finding> findings = new ArrayList<>();
     for (SandboxRecord sandbox : sandboxes) {
       if (sandbox.phase() == SandboxRecord.Phase.READY && sandbox.network().isPresent()) {
@@ -315,10 +329,11 @@ final class Inspection {
           cni.check(SandboxLifecycle.target(sandbox), sandbox.network().get());
         } catch (StageletException failure) {
           findings.add(
-              new Finding(
+              Finding.ending(
                   Finding.Kind.NETWORK,
                   "sandbox %s".formatted(sandbox.plan().id()),
-                  StageletException.reason(failure) + "; delete the pod"));
+                  StageletException.reason(failure),
+                  () -> mending.end(sandbox.plan().id().value())));
         }
       }
     }

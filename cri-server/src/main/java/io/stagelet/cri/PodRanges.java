@@ -3,6 +3,7 @@ package io.stagelet.cri;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
@@ -13,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * The ranges of addresses that kubelet gave this node's pods. It tells them when they change, and
@@ -38,10 +40,12 @@ final class PodRanges {
     } catch (NoSuchFileException nothing) {
       return List.of();
     } catch (IOException failure) {
-      LOG.warn(
-          "the pod ranges in {} cannot be read, and are unknown until kubelet tells them again: {}",
-          file,
-          StageletException.reason(failure));
+      StoryEvent.RECOVERY_FAILED
+          .on(LOG, Level.WARN)
+          .log(
+              "the pod ranges in {} cannot be read, and are unknown until kubelet tells them again: {}",
+              file,
+              StageletException.reason(failure));
       return List.of();
     }
   }

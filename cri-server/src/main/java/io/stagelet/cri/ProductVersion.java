@@ -4,9 +4,10 @@ package io.stagelet.cri;
 final class ProductVersion {
   private ProductVersion() {}
 
-  /** As the jar's manifest has it; {@code development} without a jar. */
+  /** The package's; without one as the jar's manifest has it; {@code development} without a jar. */
   static String text() {
-    String version = ProductVersion.class.getPackage().getImplementationVersion();
-    return version == null ? "development" : version;
+    String packaged = System.getProperty("stagelet.version", "");
+    String built = ProductVersion.class.getPackage().getImplementationVersion();
+    return !packaged.isEmpty() ? packaged : built == null ? "development" : built;
   }
 }

@@ -11,6 +11,7 @@ import com.fasterxml.jackson.datatype.jsr310.deser.DurationDeserializer;
 import com.fasterxml.jackson.datatype.jsr310.deser.InstantDeserializer;
 import com.fasterxml.jackson.datatype.jsr310.ser.DurationSerializer;
 import com.fasterxml.jackson.datatype.jsr310.ser.InstantSerializer;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
@@ -225,7 +226,9 @@ final class Records {
     try {
       DurableFiles.write(copyOf(directory), text);
     } catch (StageletException failure) {
-      LOG.warn("the record in {} has no copy: {}", directory, StageletException.reason(failure));
+      StoryEvent.RECORD_WITHOUT_COPY
+          .on(LOG)
+          .log("the record in {} has no copy: {}", directory, StageletException.reason(failure));
     }
   }
 

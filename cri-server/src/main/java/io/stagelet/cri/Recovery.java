@@ -2,9 +2,12 @@ package io.stagelet.cri;
 
 import io.stagelet.cri.measure.Measures;
 import io.stagelet.cri.streaming.ContainerInputs;
+import io.stagelet.journal.ContainerOutput;
+import io.stagelet.journal.DescriptorKeeper;
 import io.stagelet.journal.Relay;
 import io.stagelet.journal.Story;
 import io.stagelet.journal.StoryEvent;
+import io.stagelet.linux.Descriptors;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerId;
 import io.stagelet.stage0.spi.ContainerPlan;
@@ -13,17 +16,21 @@ import io.stagelet.stage0.spi.SandboxId;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Listener;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Brings together, when the server starts, what is on disk, what systemd runs, and what the kernel
@@ -33,6 +40,10 @@ import org.slf4j.LoggerFactory;
  */
 final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
+  private static final int ID_LENGTH = 64;
+
+  /** How the relay and the inputs call what systemd keeps for them. */
+  private static final String OF_A_CONTAINER = "[0-9a-f]{%d}\\.(out|err|in)".formatted(ID_LENGTH);
 
   private final Handlers handlers;
   private final Pods pods;
@@ -45,6 +56,10 @@ final class Recovery {
   private final Inspection inspection;
   private final Cni cni;
   private final Measures measures;
+  private final DescriptorKeeper keeper;
+
+  /** Containers whose records are set aside and whose output is carried nevertheless, by unit. */
+  private final Map<String, String> carriedForNobody = new ConcurrentHashMap<>();
 
   /** Those of which nothing can be told now: nothing of theirs is cleaned away. */
   private final List<SandboxPlan> sandboxesLeftAlone = new ArrayList<>();
@@ -61,7 +76,8 @@ final class Recovery {
       ContainerInputs inputs,
       Inspection inspection,
       Cni cni,
-      Measures measures) {
+      Measures measures,
+      DescriptorKeeper keeper) {
     this.handlers = handlers;
     this.pods = pods;
     this.records = records;
@@ -72,6 +88,7 @@ final class Recovery {
     this.inspection = inspection;
     this.cni = cni;
     this.measures = measures;
+    this.keeper = keeper;
   }
 
   /**
@@ -107,6 +124,8 @@ final class Recovery {
         .usable()
         .forEach((name, stage1) ->
             attempt("states of handler " + name, () -> stage1.sweep(inspection.leftAlone(known))));
+    carrySetAside(known, descriptors);
+    forgetUnknown(descriptors);
     attempt("the attachments of networks", () -> cni.collectGarbage(attached()));
     StoryEvent.SERVER_RECOVERED
         .on(LOG)
@@ -123,14 +142,87 @@ final class Recovery {
       public void changed(String unit) {
         pods.containerByUnit(unit).ifPresent(container -> reconcile(container));
         pods.sandboxByUnit(unit).ifPresent(sandbox -> reconcile(sandbox));
+        if (carriedForNobody.containsKey(unit)) {
+          inBackground(Map.of("OBJECT_SYSTEMD_UNIT", unit), () -> reconcileSetAside(unit));
+        }
       }
 
       @Override
       public void resynchronize() {
         pods.containers().forEach(container -> reconcile(container));
         pods.sandboxes().forEach(sandbox -> reconcile(sandbox));
+        carriedForNobody
+            .keySet()
+            .forEach(unit ->
+                inBackground(Map.of("OBJECT_SYSTEMD_UNIT", unit), () -> reconcileSetAside(unit)));
       }
     };
+  }
+
+  /**
+   * A container whose record is set aside runs on, and would wait for ever once its pipe is full.
+   * What it writes goes to the journal, by its unit's name; where kubelet's file is, was in the
+   * record.
+   */
+  private void carrySetAside(Inspection.Known known, Map<String, Integer> descriptors) {
+    Set<String> setAside = records.setAside();
+    handlers.all().stream()
+        .flatMap(stage1 -> stage1.unknown(known.units()).stream())
+        .distinct()
+        .forEach(unit ->
+            Inspection.idIn(unit, setAside)
+                .ifPresent(
+                    id -> attempt("the output of " + unit, () -> carry(id, unit, descriptors))));
+  }
+
+  private void carry(String id, String unit, Map<String, Integer> descriptors) {
+    ContainerPlanner.Places places = containers.places(new ContainerId(id));
+    boolean terminal = !Files.exists(places.stdout());
+    if (terminal && descriptors.keySet().stream().noneMatch(name -> name.startsWith(id))) {
+      return; // a pod's unit, which has no output
+    }
+    ContainerOutput output =
+        new ContainerOutput(
+            id,
+            places.stdout(),
+            places.stderr(),
+            Optional.empty(),
+            Map.of("OBJECT_SYSTEMD_UNIT", unit, "SYSLOG_IDENTIFIER", unit));
+    inputs.adopt(id, terminal, descriptors);
+    relay.adopt(terminal ? output.onTerminal() : output, descriptors);
+    carriedForNobody.put(unit, id);
+    reconcileSetAside(unit);
+  }
+
+  private void reconcileSetAside(String unit) {
+    boolean isThere =
+        handlers.all().stream().anyMatch(stage1 -> stage1.unknown(Set.of()).contains(unit));
+    String id = isThere ? null : carriedForNobody.remove(unit);
+    if (id != null) {
+      inputs.forget(id);
+      var _ = relay.finish(id, ContainerLifecycle.OUTPUT_GRACE);
+    }
+  }
+
+  /** What systemd keeps for containers that are gone would be kept as long as the machine runs. */
+  private void forgetUnknown(Map<String, Integer> descriptors) {
+    Set<String> known =
+        Stream.of(
+                pods.containers().stream().map(container -> container.id().value()),
+                containersLeftAlone.stream().map(plan -> plan.id().value()),
+                carriedForNobody.values().stream())
+            .flatMap(ids -> ids)
+            .collect(Collectors.toSet());
+    descriptors.forEach((name, fd) -> {
+      if (name.matches(OF_A_CONTAINER) && !known.contains(name.substring(0, ID_LENGTH))) {
+        attempt(
+            "the descriptor " + name,
+            () -> {
+              keeper.forget(name);
+              Descriptors.close(fd);
+            });
+      }
+    });
   }
 
   private void reconcile(Container container) {
@@ -204,9 +296,16 @@ final class Recovery {
       throw failure;
     }
     if (record.phase() == SandboxRecord.Phase.CREATING) {
-      LOG.info(
-          "sandbox {} was being made when the server ended; it is undone",
-          record.plan().id().shortened());
+      Story.about(
+          StoryFields.of(record.key()),
+          () ->
+              StoryEvent.SANDBOX_UNDONE
+                  .on(LOG)
+                  .log(
+                      "pod {}/{} was not made to its end when the server ended; what there is of sandbox {} is undone",
+                      record.key().namespace(),
+                      record.key().name(),
+                      record.plan().id().shortened()));
       sandboxes.undo(record);
       return;
     }
@@ -223,9 +322,12 @@ final class Recovery {
       return;
     }
     if (sandbox == null) {
-      LOG.warn(
-          "container {} is of no sandbox that is known; it is removed",
-          record.plan().id().shortened());
+      StoryEvent.LEFTOVER_REMOVED
+          .on(LOG, Level.WARN)
+          .log(
+              "container {} ({}) is of no sandbox that is known; it is removed",
+              record.plan().name(),
+              record.plan().id().shortened());
       handlers.all().forEach(stage1 -> containers.discard(record.plan(), stage1::removeContainer));
       return;
     }

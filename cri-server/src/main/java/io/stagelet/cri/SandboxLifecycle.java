@@ -6,6 +6,8 @@ import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.SandboxId;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
@@ -38,6 +40,7 @@ final class SandboxLifecycle {
   private final boolean mapsIds;
   private final LifeEvents events;
   private final Measures measures;
+  private final Faults faults;
   private final UnderWay<SandboxRecord.PodKey, Sandbox> running = new UnderWay<>();
 
   SandboxLifecycle(
@@ -54,7 +57,8 @@ final class SandboxLifecycle {
       Clock clock,
       boolean mapsIds,
       LifeEvents events,
-      Measures measures) {
+      Measures measures,
+      Faults faults) {
     this.configuration = configuration;
     this.handlers = handlers;
     this.pods = pods;
@@ -69,6 +73,7 @@ final class SandboxLifecycle {
     this.mapsIds = mapsIds;
     this.events = events;
     this.measures = measures;
+    this.faults = faults;
   }
 
   /**
@@ -128,10 +133,13 @@ final class SandboxLifecycle {
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("delete the record of " + plan.id(), () -> records.delete(plan.id()));
       records.store(record);
+      faults.at(FaultPoint.RUN_RECORDED);
       files.write(plan, request.dns());
+      faults.at(FaultPoint.RUN_FILES_WRITTEN);
       undo.push(
           "delete " + plan.runDirectory(), () -> DurableFiles.deleteTree(plan.runDirectory()));
       directory(plan.runDirectory());
+      faults.at(FaultPoint.RUN_DIRECTORY_MADE);
       measures.stage(
           "RunPodSandbox", "unit", request.key().toString(), () -> stage1.startSandbox(plan));
       undo.push("stop " + sandbox.unit(), () -> stage1.stopSandbox(plan));
@@ -146,9 +154,11 @@ final class SandboxLifecycle {
                         "network",
                         request.key().toString(),
                         () -> cni.attach(target, network.get()))));
+        faults.at(FaultPoint.RUN_NETWORK_ATTACHED);
       }
       record = record.with(SandboxRecord.Phase.READY);
       records.store(record);
+      faults.at(FaultPoint.RUN_READY);
       sandbox.become(record);
       pods.add(sandbox);
       events.tell(LifeEvents.Kind.CREATED, sandbox);
@@ -175,6 +185,7 @@ final class SandboxLifecycle {
     for (Container container : pods.containersOf(sandbox)) {
       containers.kill(container);
     }
+    faults.at(FaultPoint.STOP_POD_CONTAINERS_KILLED);
     sandbox.lock().lock();
     try {
       takeDown(sandbox);
@@ -206,6 +217,7 @@ final class SandboxLifecycle {
     for (Container container : pods.containersOf(sandbox)) {
       containers.remove(container);
     }
+    faults.at(FaultPoint.REMOVE_POD_CONTAINERS_REMOVED);
     sandbox.lock().lock();
     try {
       forget(sandbox.record());
@@ -238,6 +250,42 @@ final class SandboxLifecycle {
     }
   }
 
+  /**
+   * Makes record and systemd say the same as memory.
+   *
+   * @throws StageletException when the record cannot be written
+   */
+  void settleAgain(Sandbox sandbox) {
+    sandbox.lock().lock();
+    try {
+      reconcile(sandbox);
+      if (sandbox.record().phase() == SandboxRecord.Phase.NOT_READY
+          && sandbox.stage1().isUp(sandbox.plan())) {
+        takeDown(sandbox);
+      }
+      records.store(sandbox.record());
+    } finally {
+      sandbox.lock().unlock();
+    }
+  }
+
+  /**
+   * Undoes what is left of a sandbox that nobody makes any more.
+   *
+   * @param record as it was on disk before this call
+   */
+  void undoIfAbandoned(SandboxRecord record) {
+    // whoever makes it is known before its record is, and knows it in memory before he is through
+    if (record.phase() != SandboxRecord.Phase.CREATING
+        || running.has(record.key())
+        || pods.findSandbox(record.plan().id().value()).isPresent()) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "sandbox %s is being made".formatted(record.plan().id().shortened()));
+    }
+    undo(record);
+  }
+
   /** Undoes what a crash left of a sandbox that was being made. */
   void undo(SandboxRecord record) {
     takeDown(new Sandbox(record, handlers.ofExisting(record.handler())));
@@ -256,14 +304,17 @@ final class SandboxLifecycle {
       measures.stage(
           "StopPodSandbox", "network", name(sandbox), () -> cni.detach(target, attachment));
       record = record.with(Optional.empty());
+      faults.at(FaultPoint.STOP_POD_NETWORK_DETACHED);
     }
     measures.stage(
         "StopPodSandbox",
         "unit",
         name(sandbox),
         () -> sandbox.stage1().stopSandbox(sandbox.plan()));
+    faults.at(FaultPoint.STOP_POD_NAMESPACES_RELEASED);
     if (!record.equals(sandbox.record()) || record.phase() != SandboxRecord.Phase.NOT_READY) {
       become(sandbox, record.with(SandboxRecord.Phase.NOT_READY));
+      faults.at(FaultPoint.STOP_POD_RECORDED);
       StoryEvent.SANDBOX_STOPPED.on(LOG).log("pod {} is stopped", name(sandbox));
     }
   }
@@ -272,9 +323,20 @@ final class SandboxLifecycle {
     return sandbox.plan().namespace() + "/" + sandbox.plan().name();
   }
 
+  /**
+   * A sandbox that is down is down whether or not it can be written down: on a full disk it must be
+   * possible to remove it. A restart of the server finds out again.
+   */
   private void become(Sandbox sandbox, SandboxRecord record) {
     boolean wasUp = sandbox.record().phase() == SandboxRecord.Phase.READY;
-    records.store(record);
+    try {
+      records.store(record);
+    } catch (StageletException failure) {
+      LOG.warn(
+          "what became of pod {} could not be written down: {}",
+          name(sandbox),
+          StageletException.reason(failure));
+    }
     sandbox.become(record);
     if (wasUp && record.phase() == SandboxRecord.Phase.NOT_READY) {
       events.tell(LifeEvents.Kind.STOPPED, sandbox);
@@ -283,7 +345,9 @@ final class SandboxLifecycle {
 
   private void forget(SandboxRecord record) {
     DurableFiles.deleteTree(record.plan().runDirectory());
+    faults.at(FaultPoint.REMOVE_POD_DIRECTORY_DELETED);
     records.delete(record.plan().id());
+    faults.at(FaultPoint.REMOVE_POD_RECORD_DELETED);
   }
 
   private SandboxPlan plan(SandboxRequest request) {

@@ -5,6 +5,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.unix.PeerCredentials;
+import io.stagelet.journal.StoryEvent;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.util.Arrays;
@@ -69,11 +70,12 @@ final class ServerSocketHandler extends ChannelDuplexHandler {
       if (rule.allows(credentials.uid(), credentials.gids())) {
         return true;
       }
-      LOG.warn(
-          "a process of user {} (pid {}) was not let in: only root and the socket's group may speak"
-              + " CRI",
-          credentials.uid(),
-          credentials.pid());
+      StoryEvent.CALLER_REFUSED
+          .on(LOG)
+          .log(
+              "a process of user {} (pid {}) was not let in: only root and the socket's group may speak CRI",
+              credentials.uid(),
+              credentials.pid());
       return false;
     } catch (IOException gone) {
       return false;

@@ -6,12 +6,15 @@ import io.stagelet.cri.streaming.ExecEnd;
 import io.stagelet.cri.streaming.StreamRequest;
 import io.stagelet.cri.streaming.StreamingServer;
 import io.stagelet.journal.Relay;
+import io.stagelet.journal.Story;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ExecPlan;
 import io.stagelet.stage0.spi.Stage1;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executor;
 
 /** Prepares exec, attach and port-forward: each becomes a URL at the streaming server. */
 final class Streaming {
@@ -48,6 +51,7 @@ final class Streaming {
     wish.check("Exec");
     ExecSync.check(container, arguments, "Exec");
     ExecPlan process = process(container, arguments, wish.terminal());
+    Executor blocking = blocking();
     return server.url(
         new StreamRequest.CommandSession(
             "exec",
@@ -58,7 +62,7 @@ final class Streaming {
             loop ->
                 new ExecEnd(
                     loop,
-                    server.blocking(),
+                    blocking,
                     () -> open(container, arguments, process),
                     new ExecEnd.Wish(
                         wish.stdin(), wish.stdout(), wish.stderr(), wish.terminal()))));
@@ -105,6 +109,7 @@ final class Streaming {
                   terminal ? "a" : "no"));
     }
     String id = container.id().value();
+    Executor blocking = blocking();
     ContainerEnd.Wish all =
         new ContainerEnd.Wish(
             id,
@@ -120,8 +125,13 @@ final class Streaming {
             wish.stdout(),
             wish.stderr(),
             terminal,
-            loop ->
-                new ContainerEnd(loop, server.blocking(), tap -> relay.tap(id, tap), inputs, all)));
+            loop -> new ContainerEnd(loop, blocking, tap -> relay.tap(id, tap), inputs, all)));
+  }
+
+  /** For work whose messages are about what the present call is about, when that is over. */
+  private Executor blocking() {
+    Map<String, String> about = Story.fields();
+    return work -> server.blocking().execute(() -> Story.about(about, work));
   }
 
   /** The URL of a session that connects to ports of a pod. */

@@ -38,6 +38,11 @@ final class UnderWay<K, T> {
     }
   }
 
+  /** Whether somebody does it now. */
+  boolean has(K key) {
+    return work.containsKey(key);
+  }
+
   private T join(CompletableFuture<T> others) {
     try {
       return others.get();

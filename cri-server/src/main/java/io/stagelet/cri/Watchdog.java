@@ -1,6 +1,7 @@
 package io.stagelet.cri;
 
 import io.stagelet.cri.probe.CriProbe;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.StageletException;
 import io.stagelet.units.SdNotify;
 import java.nio.file.Path;
@@ -41,8 +42,9 @@ final class Watchdog implements AutoCloseable {
         var _ = CriProbe.ask(socket, pause);
         systemd.watchdog();
       } catch (StageletException failure) {
-        LOG.warn(
-            "the watchdog is not told that all is well: {}", StageletException.reason(failure));
+        StoryEvent.WATCHDOG_NOT_TOLD
+            .on(LOG)
+            .log("systemd is not told that all is well: {}", StageletException.reason(failure));
       }
       try {
         Thread.sleep(pause);

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.Faults;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,7 +50,7 @@ class CniTest {
   }
 
   private Cni cni(Path plugins, Clock clock) {
-    return new Cni(networks, Map.of("special", others), List.of(plugins), clock);
+    return new Cni(networks, Map.of("special", others), List.of(plugins), clock, Faults.none());
   }
 
   /** Notes each call in a file of its own, numbered; fails in the verb that the file FAIL names. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stagelet.journal.StoryEvent;
 import io.stagelet.stage0.ImageEvent;
+import io.stagelet.stage1.nspawn.NspawnEvent;
 import io.stagelet.stage1.oci.OciEvent;
 import io.stagelet.units.UnitsEvent;
 import java.io.IOException;
@@ -51,6 +52,22 @@ class MessageCatalogTest {
   }
 
   @Test
+  void nothingIsSaidWithoutAnIdFromTheLevelInfoOn() throws IOException {
+    Pattern without = Pattern.compile("LOG\\s*\\.\\s*(info|warn|error|atInfo|atWarn|atError)\\b.*");
+    try (Stream<Path> files = Files.walk(Path.of(".."))) {
+      assertThat(
+              files
+                  .filter(file -> file.toString().matches("\\.\\./[^/]+/src/main/java/.*\\.java"))
+                  .flatMap(file ->
+                      without
+                          .matcher(text(file))
+                          .results()
+                          .map(match -> file.getFileName() + ": " + match.group())))
+          .isEmpty();
+    }
+  }
+
+  @Test
   void givesEachEventASubjectAndWords() throws IOException {
     assertThat(explanations().values())
         .allSatisfy(explanation -> {
@@ -93,6 +110,7 @@ class MessageCatalogTest {
     all.putAll(ImageEvent.byId());
     all.putAll(UnitsEvent.byId());
     all.putAll(OciEvent.byId());
+    all.putAll(NspawnEvent.byId());
     return all;
   }
 

@@ -26,6 +26,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Carries what containers write to the journal and to kubelet's log files. One thread serves all
@@ -323,7 +324,10 @@ public final class Relay implements AutoCloseable {
           .released()
           .thenRunAsync(() -> forget(container), Thread::startVirtualThread)
           .exceptionally(failure -> {
-            LOG.warn("could not clean up after container {}", id, failure);
+            StoryEvent.RELAY_FAILED
+                .on(LOG, Level.WARN)
+                .setCause(failure)
+                .log("could not clean up after the output of container {}", id);
             return null;
           });
     }
@@ -390,10 +394,12 @@ public final class Relay implements AutoCloseable {
       return sentEntries.lastSequence(output.id(), kind.label());
     } catch (StageletException failure) {
       // rather a line twice than a line lost
-      LOG.warn(
-          "could not ask the journal for the last entry of container {}; one entry may come twice",
-          output.id(),
-          failure);
+      StoryEvent.ENTRY_IN_DOUBT
+          .on(LOG)
+          .setCause(failure)
+          .log(
+              "could not ask the journal for the last entry of container {}; one entry may come twice",
+              output.id());
       return OptionalInt.empty();
     }
   }

@@ -171,7 +171,10 @@ final class RelayLoop implements AutoCloseable {
         round();
       } catch (RuntimeException failure) {
         // never the thread's end: all containers would stop with it
-        LOG.error("the relay's thread failed in a round, and goes on", failure);
+        StoryEvent.RELAY_FAILED
+            .on(LOG)
+            .setCause(failure)
+            .log("the relay's thread failed in a round, and goes on");
         retryAt = System.nanoTime() + RETRY_NANOS;
       }
     }
@@ -248,11 +251,13 @@ final class RelayLoop implements AutoCloseable {
       }
       sent = slot.stream.pump();
     } catch (RuntimeException failure) {
-      LOG.error(
-          "could not carry the {} of container {}; tried again",
-          slot.stream.kind().label(),
-          container.output().id(),
-          failure);
+      StoryEvent.RELAY_FAILED
+          .on(LOG)
+          .setCause(failure)
+          .log(
+              "could not carry the {} of container {}; tried again",
+              slot.stream.kind().label(),
+              container.output().id());
       stop(slot);
       return;
     }

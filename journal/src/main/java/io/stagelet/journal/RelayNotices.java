@@ -8,6 +8,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * What the relay itself has to say, as entries with ids. They are sent by a thread of their own:
@@ -83,7 +84,10 @@ final class RelayNotices implements AutoCloseable {
       try {
         journal.send(entry);
       } catch (StageletException failure) {
-        LOG.warn("a notice of the relay did not reach the journal", failure);
+        StoryEvent.RELAY_FAILED
+            .on(LOG, Level.WARN)
+            .setCause(failure)
+            .log("a notice of the relay did not reach the journal");
       }
     });
   }

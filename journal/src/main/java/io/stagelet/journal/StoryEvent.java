@@ -30,6 +30,8 @@ public enum StoryEvent {
   NETWORK_LEFT("8a2d0e6898054ec3bf1bb2bccf636901", Level.INFO),
   /** A CNI plugin did its work, and had something to say. */
   NETWORK_PLUGIN_SAID("c5e78d810c2c44dbbb032aefe05073bc", Level.INFO),
+  /** The configuration of the network of pods has changed. */
+  NETWORK_CHANGED("41bddc1094e04f53830dd926519c4cdd", Level.INFO),
   /** A pod's unit ended without kubelet having asked. */
   SANDBOX_DOWN("0fe35fe910214a97bfa7f44a9cdd9713", Level.WARN),
   /** A container was made and not started. */
@@ -56,12 +58,20 @@ public enum StoryEvent {
   OUTPUT_DROPPED("5136c716933143c0a6b3bbf46f483847", Level.WARN),
   /** The journal took no output for a while. */
   JOURNAL_WAS_BEHIND("c2d95e1a7b684b3e8f60d41b93a5fe03", Level.WARN),
+  /** The relay failed at something, and tries it again. */
+  RELAY_FAILED("572f4d7e7ab3474f8a599def3b2cf51f", Level.ERROR),
+  /** The journal could not be asked which entry of a container was its last. */
+  ENTRY_IN_DOUBT("6a0e9014423f409293fcc4a251e5da12", Level.WARN),
   /** The server's own messages were dropped, since the journal took none. */
   MESSAGES_DROPPED("062ac3c4b3d54ac0840139d61ce27833", Level.WARN),
   /** Which messages are said changed. */
   LEVELS_CHANGED("ab1509d2c4e8486b90f47e423887b51b", Level.INFO),
   /** The server has brought itself in order after its start. */
   SERVER_RECOVERED("cced4492f6734f24bd3f35869d114d5d", Level.INFO),
+  /** A pod that was not made to its end when the server ended was undone. */
+  SANDBOX_UNDONE("998ab030a0544d70abe1d00c1564a5b7", Level.INFO),
+  /** A record on disk could not be copied. */
+  RECORD_WITHOUT_COPY("3a8e0c9a4413481fb343e9a9042c12a0", Level.WARN),
   /** Something could not be brought in order. */
   RECOVERY_FAILED("802da3f2512340829ed383edc6fc0705", Level.ERROR),
   /** A record on disk cannot be read. */
@@ -71,7 +81,21 @@ public enum StoryEvent {
   /** The configuration was read again. */
   CONFIGURATION_RELOADED("3b7e0f0cbb1a4c5d9a54a1d5fd1f6f0e", Level.INFO),
   /** The configuration was to be read again, and has mistakes. */
-  CONFIGURATION_REFUSED("f6f3a6b8f6de4a4a8a1d7f0f6c1a9e52", Level.ERROR);
+  CONFIGURATION_REFUSED("f6f3a6b8f6de4a4a8a1d7f0f6c1a9e52", Level.ERROR),
+  /** A client of exec, attach or port-forward was cut off. */
+  STREAM_CUT_OFF("9d3b655116c14166b2535d6ac1dbe4d6", Level.INFO),
+  /** A session of exec, attach or port-forward failed for a reason that was not foreseen. */
+  STREAM_FAILED("47f3993d91a74c09ba75e86cce3227a2", Level.ERROR),
+  /** What an exec has started could not be ended or cleaned up. */
+  EXEC_LEFT_OVER("3a9c93eaca7745308dbfab32df6ef0b9", Level.WARN),
+  /** The kernel has AppArmor, and containers run without its default profile. */
+  APPARMOR_UNUSED("a8093c7b6a45421fa05e3038fe1abe80", Level.WARN),
+  /** A process that may not speak CRI tried to. */
+  CALLER_REFUSED("e89e2e89b4f24bdcb9ffe4bbd0bdf987", Level.WARN),
+  /** A question at the control socket could not be answered. */
+  PAGE_FAILED("2d6eb11dad224a3ab432956c0482745f", Level.WARN),
+  /** The server does not answer itself, and systemd's watchdog is not told that it is well. */
+  WATCHDOG_NOT_TOLD("30a4e6eed8374bcdbc4900a2c1cc7e48", Level.WARN);
 
   /** The key under which a log statement names its event. */
   static final String KEY = "MESSAGE_ID";

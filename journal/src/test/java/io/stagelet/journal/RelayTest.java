@@ -247,6 +247,7 @@ class RelayTest {
     assertThat(CriLog.output(CriLog.read(log), "stdout").length).isEqualTo(5_000_000);
     assertThat(relay.counters().stalledStreams()).isZero();
     assertThat(relay.counters().stalls()).isPositive();
+    await().until(() -> notices("The journal took no output").size() >= 1);
   }
 
   @Test

@@ -45,6 +45,11 @@ public final class DurableFiles {
       Files.move(aside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       syncDirectory(parentOf(file));
     } catch (IOException failure) {
+      try {
+        Files.deleteIfExists(aside); // it is part of what fills the disk
+      } catch (IOException alsoFailed) {
+        failure.addSuppressed(alsoFailed);
+      }
       throw failed("write", file, failure);
     }
   }

@@ -322,7 +322,9 @@ public final class ImageService implements AutoCloseable {
       throw failure;
     } catch (InterruptedException cancelled) {
       counters.failed(ErrorCode.CANCELLED);
-      LOG.info("Pull of {} ends: nobody waits for it any more", reference);
+      ImageEvent.PULL_GIVEN_UP
+          .on(LOG)
+          .log("the pull of image {} is given up: nobody waits for it any more", reference);
       throw cancelled;
     } finally {
       counters.ended();
@@ -733,11 +735,13 @@ public final class ImageService implements AutoCloseable {
                 temporary.resolve("diff"),
                 received -> listener.on(new PullEvent.LayerProgress(blob.digest(), received)));
         if (!unpacked.refusedXattrs().isEmpty()) {
-          LOG.warn(
-              "Layer {}: the filesystem of {} does not take {}",
-              diffId,
-              directory,
-              unpacked.refusedXattrs());
+          ImageEvent.ATTRIBUTES_REFUSED
+              .on(LOG)
+              .log(
+                  "layer {} is without its extended attributes {}: the filesystem of {} does not take them",
+                  diffId,
+                  unpacked.refusedXattrs(),
+                  directory);
         }
         counters.unpacked();
         LayerStore.Layer published = changed(() -> layers.publish(diffId, temporary, unpacked));

@@ -223,10 +223,12 @@ final class LayerStore implements AutoCloseable {
       try {
         FilesystemFlush.of(root);
       } catch (StageletException failure) {
-        LOG.error(
-            "New layers may be lost when the machine goes down: {}",
-            StageletException.reason(failure),
-            failure);
+        ImageEvent.LAYERS_NOT_DURABLE
+            .on(LOG)
+            .setCause(failure)
+            .log(
+                "new layers could not be flushed to disk, and are fetched again after a power cut: {}",
+                StageletException.reason(failure));
         synchronized (this) {
           flushing = false;
           notifyAll();
@@ -250,7 +252,12 @@ final class LayerStore implements AutoCloseable {
     try {
       Files.write(directory(diffId).resolve(DURABLE), new byte[0]);
     } catch (IOException failure) {
-      LOG.warn("Could not mark layer {} as durable: {}", diffId, failure.toString());
+      ImageEvent.LAYERS_NOT_DURABLE
+          .on(LOG)
+          .log(
+              "layer {} could not be marked as durable, and is fetched again after a power cut: {}",
+              diffId,
+              StageletException.reason(failure));
     }
   }
 

@@ -68,10 +68,12 @@ final class RangedBlob implements ImageSource.PackedLayer {
         position += Math.max(0, count);
         return count;
       } catch (StageletException failure) {
-        LOG.info(
-            "The ranges of {} end, the rest comes over one connection: {}",
-            blob.digest(),
-            StageletException.reason(failure));
+        ImageEvent.CONNECTIONS_REDUCED
+            .on(LOG)
+            .log(
+                "the rest of layer {} comes over one connection, since several failed: {}",
+                blob.digest(),
+                StageletException.reason(failure));
         end(several);
         single = new BlobStream(repository, blob, position, blob.size());
       }

@@ -228,7 +228,11 @@ public final class RootFilesystems {
                   List.of(new IdMapping(0, 65536, 65536)))));
       return true;
     } catch (StageletException refused) {
-      LOG.info("No id-mapped root filesystems: {}", StageletException.reason(refused));
+      ImageEvent.IDS_NOT_MAPPED
+          .on(LOG)
+          .log(
+              "root filesystems cannot be mounted with other ids here, so that there are no user namespaces: {}",
+              StageletException.reason(refused));
       return false;
     }
   }

@@ -154,7 +154,9 @@ final class StoreSessions implements AutoCloseable {
           if (lives(session)) {
             return true;
           }
-          LOG.info("Removing what a program that ended early left in {}", session);
+          ImageEvent.SESSION_REMOVED
+              .on(LOG)
+              .log("what a program left in {} that ended early is removed", session);
           ConfinedTree.delete(session);
           return false;
         })

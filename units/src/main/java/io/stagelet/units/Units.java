@@ -371,8 +371,8 @@ public final class Units implements AutoCloseable {
     } catch (TimeoutException failure) {
       throw new StageletException(
           ErrorCode.UNAVAILABLE,
-          "there has been no connection to the bus at %s for %s; is dbus.service running?"
-              .formatted(socket, BUS_PATIENCE),
+          "there has been no connection to the bus at %s for %d s; is dbus.service running?"
+              .formatted(socket, BUS_PATIENCE.toSeconds()),
           failure);
     } catch (ExecutionException failure) {
       throw closedAlready();

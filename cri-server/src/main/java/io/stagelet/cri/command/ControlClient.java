@@ -15,13 +15,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /** Asks the server for what it tells of itself. */
-final class ControlClient {
+public final class ControlClient {
   private static final int BUFFER = 1 << 16;
   private static final String END_OF_HEAD = "\r\n\r\n";
 
   private final Path socket;
 
-  ControlClient(Path socket) {
+  /** Asks on the control socket. */
+  public ControlClient(Path socket) {
     this.socket = socket;
   }
 
@@ -50,7 +51,7 @@ final class ControlClient {
    * @throws StageletException {@code UNAVAILABLE} when the server does not run, {@code NOT_FOUND}
    *     with its words when it knows no such thing
    */
-  String text(String method, String path) {
+  public String text(String method, String path) {
     String answer;
     try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
       boolean _ = channel.connect(UnixDomainSocketAddress.of(socket));

@@ -13,6 +13,12 @@ final class JsonOption {
     return json;
   }
 
+  /** For what goes on: an object in each line. */
+  static void printLine(JsonNode value, java.io.PrintStream out) {
+    out.println(value);
+    out.flush();
+  }
+
   static void print(JsonNode value, PrintWriter out) {
     out.println(value.toPrettyString());
     out.flush();

@@ -1,5 +1,7 @@
 package io.stagelet.cri.command;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.ErrorCode;
@@ -28,7 +30,8 @@ import picocli.CommandLine;
     name = "logs",
     description = {
       "Print what a pod's containers wrote.",
-      "It comes from the journal, so that pods which were removed have it too. Of a container that was restarted, the last run is printed."
+      "It comes from the journal, so that pods which were removed have it too. Of a container that was restarted, the last run is printed.",
+      "With --json an object for each line of output; what is not UTF-8 cannot be in it as it was."
     },
     mixinStandardHelpOptions = true)
 public final class LogsCommand implements Callable<Integer> {
@@ -42,6 +45,7 @@ public final class LogsCommand implements Callable<Integer> {
   }
 
   @CommandLine.Mixin private final CommonOptions common = new CommonOptions();
+  @CommandLine.Mixin private final JsonOption json = new JsonOption();
 
   @CommandLine.Parameters(
       index = "1",
@@ -111,11 +115,36 @@ public final class LogsCommand implements Callable<Integer> {
           String id = entry.text("CONTAINER_ID_FULL");
           // one that is not known was started while we follow, or said nothing of its start
           if (shown.contains(id) || (!previous && !known.contains(id))) {
-            printer.print(entry);
+            if (json.wanted()) {
+              objects(entry).forEach(line -> JsonOption.printLine(line, out));
+            } else {
+              printer.print(entry);
+            }
           }
           return !out.checkError();
         });
     return 0;
+  }
+
+  /** An entry under load holds several lines; one may be a piece of a longer one. */
+  private static List<ObjectNode> objects(RecordedEntry entry) {
+    List<ObjectNode> objects = new ArrayList<>();
+    String[] lines = entry.text("MESSAGE").split("\n", -1);
+    for (int i = 0; i < lines.length; i++) {
+      ObjectNode object =
+          JsonNodeFactory.instance
+              .objectNode()
+              .put("time", entry.time().toString())
+              .put("container", entry.text("K8S_CONTAINER_NAME"))
+              .put("containerId", entry.text("CONTAINER_ID_FULL"))
+              .put("stream", entry.text("STREAM"))
+              .put("line", lines[i]);
+      if (i == lines.length - 1 && entry.has("CONTAINER_PARTIAL_MESSAGE")) {
+        object.put("partial", true);
+      }
+      objects.add(object);
+    }
+    return objects;
   }
 
   /** The ids that each container of the pod had, the oldest first, by the container's name. */

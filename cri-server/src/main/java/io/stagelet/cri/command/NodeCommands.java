@@ -279,6 +279,7 @@ public final class NodeCommands {
       mixinStandardHelpOptions = true)
   static final class MetricsCommand implements Callable<Integer> {
     @CommandLine.Mixin private final ServerOption server = new ServerOption();
+    @CommandLine.Mixin private final JsonOption json = new JsonOption();
     @CommandLine.Spec private @Nullable CommandSpec spec;
 
     private final Supplier<Path> runDirectory;
@@ -290,8 +291,13 @@ public final class NodeCommands {
     @Override
     public Integer call() {
       PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
-      out.print(server.client(runDirectory).text("GET", "/metrics"));
-      out.flush();
+      String text = server.client(runDirectory).text("GET", "/metrics");
+      if (json.wanted()) {
+        JsonOption.print(MetricsJson.of(text), out);
+      } else {
+        out.print(text);
+        out.flush();
+      }
       return 0;
     }
   }

@@ -1,5 +1,7 @@
 package io.stagelet.cri.command;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.stagelet.journal.JournalNamespace;
 import io.stagelet.linux.StageletException;
 import java.io.PrintStream;
@@ -9,6 +11,7 @@ import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
@@ -23,14 +26,27 @@ import picocli.CommandLine;
     name = "story",
     description = {
       "Print all that happened to a pod.",
-      "One timeline: kubelet's calls, Stagelet's steps, systemd's jobs, what the containers wrote, how they ended. Pods that were removed have it too."
+      "One timeline: kubelet's calls, Stagelet's steps, systemd's jobs, what the containers wrote, how they ended. Pods that were removed have it too.",
+      "With --json an object in each line."
     },
     mixinStandardHelpOptions = true)
 public final class StoryCommand implements Callable<Integer> {
   private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("HH:mm:ss.SSS");
   private static final String INDENT = " ".repeat(27);
 
+  /** The fields that are told, and what they are called in JSON. */
+  private static final Map<String, String> TOLD =
+      Map.of(
+          "MESSAGE_ID", "messageId",
+          "CRI_CALL", "call",
+          "CRI_CALL_ID", "callId",
+          "K8S_CONTAINER_NAME", "container",
+          "STREAM", "stream",
+          "UNIT", "unit",
+          "OBJECT_SYSTEMD_UNIT", "unit");
+
   @CommandLine.Mixin private final CommonOptions common = new CommonOptions();
+  @CommandLine.Mixin private final JsonOption json = new JsonOption();
 
   @CommandLine.Option(names = "--no-output", description = "Leave out what the containers wrote.")
   private boolean withoutOutput;
@@ -54,12 +70,18 @@ public final class StoryCommand implements Callable<Integer> {
   public Integer call() throws StageletException {
     JournalSearch journal = common.journal(configured);
     PodInJournal pod = new PodSearch(journal).find(common.pod);
-    out.printf("Pod %s, uid %s%n", pod, pod.uid());
+    if (!json.wanted()) {
+      out.printf("Pod %s, uid %s%n", pod, pod.uid());
+    }
     journal.each(
         query(pod),
         entry -> {
           if (!withoutOutput || !entry.has("STREAM")) {
-            tell(entry);
+            if (json.wanted()) {
+              JsonOption.printLine(object(entry), out);
+            } else {
+              tell(entry);
+            }
           }
           return !out.checkError();
         });
@@ -73,7 +95,7 @@ public final class StoryCommand implements Callable<Integer> {
       query.add("+");
       query.add("POD_ID=" + sandbox);
     }
-    // systemd 252 does not put a unit's own fields on what PID 1 says about it
+    // before systemd 254 PID 1 does not put a unit's own fields on what it says about it
     for (String unit : pod.units()) {
       query.add("+");
       query.add("UNIT=" + unit);
@@ -93,6 +115,21 @@ public final class StoryCommand implements Callable<Integer> {
         TIME.format(time),
         who(entry),
         entry.text("MESSAGE").stripTrailing().replace("\n", "\n" + INDENT));
+  }
+
+  private static ObjectNode object(RecordedEntry entry) {
+    ObjectNode object =
+        JsonNodeFactory.instance
+            .objectNode()
+            .put("time", entry.time().toString())
+            .put("speaker", entry.text("SYSLOG_IDENTIFIER"))
+            .put("message", entry.text("MESSAGE"));
+    TOLD.forEach((field, name) -> {
+      if (entry.has(field)) {
+        object.put(name, entry.text(field));
+      }
+    });
+    return object;
   }
 
   /** Who speaks: Stagelet and systemd by name, a container by its own and which output it is. */

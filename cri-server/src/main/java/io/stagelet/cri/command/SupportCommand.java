@@ -1,5 +1,6 @@
 package io.stagelet.cri.command;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.StageletException;
@@ -29,6 +30,7 @@ public final class SupportCommand implements Callable<Integer> {
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 
   @CommandLine.Mixin private final ServerOption server = new ServerOption();
+  @CommandLine.Mixin private final JsonOption json = new JsonOption();
   @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
 
   @CommandLine.Option(
@@ -121,8 +123,14 @@ public final class SupportCommand implements Callable<Integer> {
     } catch (IOException failure) {
       throw new UncheckedIOException("the archive could not be made", failure);
     }
-    out.println(output + " is made. Look through it before you send it: tar -tzf " + output);
-    out.flush();
+    if (json.wanted()) {
+      JsonOption.print(
+          JsonNodeFactory.instance.objectNode().put("archive", output.toAbsolutePath().toString()),
+          out);
+    } else {
+      out.println(output + " is made. Look through it before you send it: tar -tzf " + output);
+      out.flush();
+    }
     return 0;
   }
 

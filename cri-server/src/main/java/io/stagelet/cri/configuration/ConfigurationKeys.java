@@ -203,6 +203,21 @@ public final class ConfigurationKeys {
         "A loopback address and port, such as 127.0.0.1:9441, on which /metrics and /healthz are"
             + " served; without it they are on the control socket alone.");
 
+    table("traces", "Spans of calls and their stages, for OpenTelemetry.");
+    key(
+        "traces.endpoint",
+        ValueType.TEXT,
+        "",
+        RESTART,
+        "A collector that takes OTLP over HTTP, such as http://127.0.0.1:4318; without it nothing"
+            + " is recorded.");
+    key(
+        "traces.sampling-rate-per-million",
+        new ValueType.Whole(0, 1_000_000, ""),
+        "",
+        RESTART,
+        "How many calls of a million are recorded (without it: all). A call whose caller records it, as kubelet can, is recorded as well, and one whose caller does not is not.");
+
     table("log", "What Stagelet says itself, in the journal.");
     key("log.level", LEVEL, "\"info\"", RELOAD, "How much it says.");
     key(

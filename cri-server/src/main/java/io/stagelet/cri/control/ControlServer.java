@@ -1,5 +1,6 @@
 package io.stagelet.cri.control;
 
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
@@ -141,7 +142,14 @@ public final class ControlServer implements AutoCloseable {
     try {
       return pages.answer(method, path);
     } catch (RuntimeException failure) {
-      LOG.warn("{} {} failed", method, path, failure);
+      StoryEvent.PAGE_FAILED
+          .on(LOG)
+          .setCause(failure)
+          .log(
+              "{} {} at the control socket failed: {}",
+              method,
+              path,
+              StageletException.reason(failure));
       return Pages.Answer.text(500, StageletException.reason(failure) + "\n");
     }
   }

@@ -1,14 +1,26 @@
 package io.stagelet.cri.measure;
 
+import io.stagelet.cri.trace.Traces;
+import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
 
 /** All that the server counts and times itself. */
 public final class Measures {
+  private final Traces traces;
   private final Timings calls = new Timings();
   private final Timings stages = new Timings();
   private final LongAdder leftovers = new LongAdder();
   private final LongAdder failedRepairs = new LongAdder();
+
+  /**
+   * Nothing has been counted yet.
+   *
+   * @param traces where stages become spans
+   */
+  public Measures(Traces traces) {
+    this.traces = traces;
+  }
 
   /** Calls of the CRI. */
   public Timings calls() {
@@ -25,7 +37,8 @@ public final class Measures {
     Timings.Work timed = stages.begin(subject, operation, stage);
     String outcome = "failed";
     try {
-      T result = work.get();
+      T result =
+          traces.stage(operation + " " + stage, Map.of("stagelet.stage.subject", subject), work);
       outcome = "done";
       return result;
     } finally {

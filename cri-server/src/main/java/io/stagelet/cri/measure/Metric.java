@@ -139,6 +139,12 @@ public enum Metric {
   /** Leaks. */
   REPAIRS_FAILED(
       "stagelet_repairs_failed_total", Kind.COUNTER, "What could not be brought in order."),
+  /** Traces. */
+  TRACE_SPANS(
+      "stagelet_trace_spans_total",
+      Kind.COUNTER,
+      "Spans that the collector took, and those that were given up; only where one is configured.",
+      "outcome"),
   /** The process. */
   RESIDENT_BYTES(
       "process_resident_memory_bytes", Kind.GAUGE, "Memory of the server that is in RAM."),

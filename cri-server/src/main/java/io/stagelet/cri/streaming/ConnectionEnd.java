@@ -4,6 +4,10 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.IoEventLoop;
 import io.netty.handler.timeout.IdleStateEvent;
+import io.netty.util.AttributeKey;
+import io.stagelet.journal.Story;
+import io.stagelet.journal.StoryEvent;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -15,6 +19,9 @@ import org.slf4j.LoggerFactory;
  */
 abstract class ConnectionEnd extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(ConnectionEnd.class);
+
+  /** The journal fields of the call that asked for what the connection carries. */
+  static final AttributeKey<Map<String, String>> ABOUT = AttributeKey.valueOf("stagelet-about");
 
   /** With so many bytes received and not used up the connection is not read. */
   static final int MOST_UNCONSUMED = 1 << 20;
@@ -61,6 +68,14 @@ abstract class ConnectionEnd extends ChannelInboundHandlerAdapter {
     var _ = context().close();
   }
 
+  /** Closes the connection, and tells the journal why. */
+  final void cutOff(String why) {
+    Map<String, String> about = context().channel().attr(ABOUT).get();
+    Story.about(
+        about == null ? Map.of() : about, () -> StoryEvent.STREAM_CUT_OFF.on(LOG).log("{}", why));
+    close();
+  }
+
   /** The client has been told all and closes the connection; else it is closed a little later. */
   final void closeLater() {
     later(this::close, TimeUnit.SECONDS.toMillis(GOODBYE_SECONDS));
@@ -83,8 +98,7 @@ abstract class ConnectionEnd extends ChannelInboundHandlerAdapter {
   @Override
   public final void userEventTriggered(ChannelHandlerContext ctx, Object event) {
     if (event instanceof IdleStateEvent) {
-      LOG.info("a streaming connection was idle for too long and is closed");
-      close();
+      cutOff("the client's connection was idle for too long, and is closed");
     }
     ctx.fireUserEventTriggered(event);
   }

@@ -4,6 +4,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.IoEventLoop;
 import io.stagelet.journal.OutputTap;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.Descriptors;
 import io.stagelet.linux.PseudoTerminal;
 import io.stagelet.linux.StageletException;
@@ -91,7 +92,10 @@ public final class ContainerEnd implements HostEnd {
         loop.execute(() -> attached(new Attached(hearing, fd)));
       } catch (RuntimeException failure) {
         if (!(failure instanceof StageletException)) {
-          LOG.error("an attach failed", failure);
+          StoryEvent.STREAM_FAILED
+              .on(LOG)
+              .setCause(failure)
+              .log("an attach failed: {}", StageletException.reason(failure));
         }
         loop.execute(() -> finish(new Ending.Failed(StageletException.reason(failure))));
       }
@@ -152,7 +156,13 @@ public final class ContainerEnd implements HostEnd {
   }
 
   private void cutOff() {
-    LOG.info("a client attached to container {} is too slow and is cut off", wish.id());
+    blocking.execute(() ->
+        StoryEvent.STREAM_CUT_OFF
+            .on(LOG)
+            .log(
+                "a client attached to container {} is more than {} MiB behind its output, and is cut off; the container goes on",
+                wish.id(),
+                MOST_BEHIND >> 20));
     finish(
         new Ending.Failed(
             "this client is more than %d MiB behind the container's output and is detached; the container goes on, and its log has all"

@@ -3,6 +3,7 @@ package io.stagelet.cri.streaming;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.IoEventLoop;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.Command;
@@ -27,6 +28,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * A process that joins a container for a client. One process of the stage1 is started, and nothing
@@ -120,7 +122,10 @@ public final class ExecEnd implements HostEnd {
         launch(exec);
       } catch (RuntimeException failure) {
         if (!(failure instanceof StageletException)) {
-          LOG.error("an exec could not be started", failure);
+          StoryEvent.STREAM_FAILED
+              .on(LOG)
+              .setCause(failure)
+              .log("an exec could not be started: {}", StageletException.reason(failure));
         }
         String reason = StageletException.reason(failure);
         loop.execute(() -> {
@@ -286,7 +291,11 @@ public final class ExecEnd implements HostEnd {
           terminalComesNoMore(offer);
         });
       } catch (RuntimeException failure) {
-        LOG.warn("the terminal of an exec was not had: {}", StageletException.reason(failure));
+        StoryEvent.STREAM_FAILED
+            .on(LOG, Level.WARN)
+            .log(
+                "the runtime did not hand over the terminal of an exec, which is ended: {}",
+                StageletException.reason(failure));
         loop.execute(() -> {
           lost = StageletException.reason(failure);
           Started all = started;
@@ -385,7 +394,12 @@ public final class ExecEnd implements HostEnd {
         loop.execute(() -> watch(left));
       } catch (RuntimeException failure) {
         if (!(failure instanceof StageletException)) {
-          LOG.error("what an exec has started was not found", failure);
+          StoryEvent.STREAM_FAILED
+              .on(LOG)
+              .setCause(failure)
+              .log(
+                  "the process that an exec has started was not found: {}",
+                  StageletException.reason(failure));
         }
         loop.execute(() -> {
           lost = StageletException.reason(failure);
@@ -450,7 +464,10 @@ public final class ExecEnd implements HostEnd {
       Optional<String> refusal = exitCode == 0 ? Optional.empty() : exec.refusal();
       return refusal.isPresent() ? new Ending.Failed(refusal.get()) : new Ending.Exited(exitCode);
     } catch (RuntimeException failure) {
-      LOG.warn("an exec was not cleaned up: {}", StageletException.reason(failure), failure);
+      StoryEvent.EXEC_LEFT_OVER
+          .on(LOG)
+          .setCause(failure)
+          .log("an exec was not cleaned up: {}", StageletException.reason(failure));
       return new Ending.Exited(exitCode);
     }
   }
@@ -519,7 +536,10 @@ public final class ExecEnd implements HostEnd {
       try {
         all.exec().kill();
       } catch (RuntimeException failure) {
-        LOG.warn("an exec was not killed: {}", StageletException.reason(failure), failure);
+        StoryEvent.EXEC_LEFT_OVER
+            .on(LOG)
+            .setCause(failure)
+            .log("an exec was not killed: {}", StageletException.reason(failure));
       } finally {
         all.child().kill();
       }

@@ -11,6 +11,7 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.Namespaces;
 import io.stagelet.linux.StageletException;
 import java.net.InetAddress;
@@ -77,7 +78,14 @@ final class PodConnection extends ChannelInboundHandlerAdapter {
         loop.execute(() -> connect(made, addresses));
       } catch (RuntimeException failure) {
         if (!(failure instanceof StageletException)) {
-          LOG.error("a socket in a pod could not be made", failure);
+          StoryEvent.STREAM_FAILED
+              .on(LOG)
+              .setCause(failure)
+              .log(
+                  "a connection to port {} in pod {} could not be made: {}",
+                  port,
+                  pod.pod(),
+                  StageletException.reason(failure));
         }
         loop.execute(() ->
             finish(

@@ -22,6 +22,7 @@ import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
 import io.netty.handler.codec.spdy.SpdyFrameCodec;
 import io.netty.handler.codec.spdy.SpdyVersion;
 import io.netty.handler.timeout.IdleStateHandler;
+import io.stagelet.journal.Story;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -29,6 +30,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -96,7 +98,7 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
     asked = true;
     String path = request.uri().split("\\?", 2)[0];
     String[] parts = path.split("/", -1);
-    Optional<StreamRequest> wanted =
+    Optional<Tokens.Asked> wanted =
         parts.length == 3 ? tokens.redeem(parts[1], parts[2]) : Optional.empty();
     if (wanted.isEmpty()) {
       refuse(
@@ -105,11 +107,13 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
           "there is nothing here: a token can be used once, and within a minute");
       return;
     }
+    ctx.channel().attr(ConnectionEnd.ABOUT).set(wanted.get().about());
+    StreamRequest asks = wanted.get().request();
     String upgrade = request.headers().get(HttpHeaderNames.UPGRADE, "");
     if (upgrade.equalsIgnoreCase("websocket")) {
-      webSocket(ctx, request, wanted.get());
+      webSocket(ctx, request, asks);
     } else if (upgrade.equalsIgnoreCase(SPDY)) {
-      spdy(ctx, request, wanted.get());
+      spdy(ctx, request, asks);
     } else {
       refuse(
           ctx,
@@ -141,7 +145,8 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
         switch (wanted) {
           case StreamRequest.CommandSession command ->
               new SpdyCommand(command, version(chosen.orElse("")), creationTimeout);
-          case StreamRequest.PortSession ports -> new SpdyForward(ports, blocking, creationTimeout);
+          case StreamRequest.PortSession ports ->
+              new SpdyForward(ports, blocking(ctx), creationTimeout);
         };
     goOn(ctx, switching, new ReadGate(), frames(), new SpdySession(owner));
   }
@@ -179,7 +184,7 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
           new WebSocketTunnel(),
           new ReadGate(),
           frames(),
-          new SpdySession(new SpdyForward(ports, blocking, creationTimeout)));
+          new SpdySession(new SpdyForward(ports, blocking(ctx), creationTimeout)));
       return;
     }
     Optional<ChannelProtocol> chosen = ChannelProtocol.choose(offered);
@@ -210,8 +215,15 @@ final class RequestHandler extends SimpleChannelInboundHandler<FullHttpRequest> 
         new WebSocketFrameAggregator(LARGEST_MESSAGE),
         switch (wanted) {
           case StreamRequest.CommandSession command -> new WebSocketCommand(command, protocol);
-          case StreamRequest.PortSession ports -> new WebSocketForward(ports, protocol, blocking);
+          case StreamRequest.PortSession ports ->
+              new WebSocketForward(ports, protocol, blocking(ctx));
         });
+  }
+
+  /** For work whose messages are about what the connection carries. */
+  private Executor blocking(ChannelHandlerContext ctx) {
+    Map<String, String> about = ctx.channel().attr(ConnectionEnd.ABOUT).get();
+    return work -> blocking.execute(() -> Story.about(about, work));
   }
 
   private static WebSocket13FrameDecoder decoder() {

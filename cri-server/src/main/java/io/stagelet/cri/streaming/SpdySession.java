@@ -218,8 +218,7 @@ final class SpdySession extends ConnectionEnd {
   private void readOrNot() {
     boolean kept = windows == Windows.KEPT;
     if (kept && unconsumed > 16L * MOST_UNCONSUMED && !ended) {
-      LOG.info("a client that keeps windows has sent more than they allow, and is cut off");
-      close();
+      cutOff("the client has sent more than its window allows, and is cut off");
       return;
     }
     read(ended || kept || unconsumed < MOST_UNCONSUMED);

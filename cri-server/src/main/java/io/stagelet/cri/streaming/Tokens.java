@@ -1,5 +1,6 @@
 package io.stagelet.cri.streaming;
 
+import io.stagelet.journal.Story;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.security.SecureRandom;
@@ -20,7 +21,14 @@ final class Tokens {
   private static final int BYTES = 18;
   private static final int MOST = 10_000;
 
-  private record Issued(StreamRequest request, Instant until) {}
+  /**
+   * What a token stands for.
+   *
+   * @param about the journal fields of the call that asked for it
+   */
+  record Asked(StreamRequest request, Map<String, String> about) {}
+
+  private record Issued(Asked asked, Instant until) {}
 
   private final Clock clock;
   private final SecureRandom random;
@@ -50,20 +58,18 @@ final class Tokens {
     byte[] bytes = new byte[BYTES];
     random.nextBytes(bytes);
     String token = Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
-    issued.put(token, new Issued(request, now.plus(LIFE)));
+    issued.put(token, new Issued(new Asked(request, Story.fields()), now.plus(LIFE)));
     return token;
   }
 
   /** The request of a token of that kind; the token is used up. */
-  synchronized Optional<StreamRequest> redeem(String kind, String token) {
+  synchronized Optional<Asked> redeem(String kind, String token) {
     Issued found = issued.get(token);
-    if (found == null || !found.request().kind().equals(kind)) {
+    if (found == null || !found.asked().request().kind().equals(kind)) {
       return Optional.empty();
     }
     issued.remove(token);
-    return clock.instant().isBefore(found.until())
-        ? Optional.of(found.request())
-        : Optional.empty();
+    return clock.instant().isBefore(found.until()) ? Optional.of(found.asked()) : Optional.empty();
   }
 
   /** How many wait to be used. */

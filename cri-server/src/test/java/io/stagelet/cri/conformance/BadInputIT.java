@@ -1,7 +1,6 @@
 package io.stagelet.cri.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import io.grpc.Status;
 import io.stagelet.cri.v1.ContainerState;
@@ -13,7 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -191,12 +189,5 @@ class BadInputIT extends ConformanceSuite {
     stageletOnly("the network plugins of other runtimes are not the suite's");
     Path file = Files.writeString(server().plugins().resolve(name), script);
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
-  }
-
-  private void nothingMoreThan(Leftovers before) {
-    await("what was left behind")
-        .atMost(Duration.ofSeconds(10))
-        .untilAsserted(
-            () -> assertThat(node().runtime().leftovers().since(before)).isEqualTo(Set.of()));
   }
 }

@@ -2,10 +2,13 @@ package io.stagelet.cri.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import java.time.Duration;
+import java.util.Set;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Timeout;
@@ -50,6 +53,14 @@ abstract class ConformanceSuite {
     Throwable thrown = catchThrowable(call);
     assertThat(thrown).isInstanceOf(StatusRuntimeException.class);
     return ((StatusRuntimeException) thrown).getStatus();
+  }
+
+  /** Fails unless the node is as it was, soon. */
+  final void nothingMoreThan(Leftovers before) {
+    await("what was left behind")
+        .atMost(Duration.ofSeconds(10))
+        .untilAsserted(
+            () -> assertThat(node.runtime().leftovers().since(before)).isEqualTo(Set.of()));
   }
 
   /**

@@ -56,6 +56,7 @@ class NetworkVerbsIT extends ConformanceSuite {
               echo '{"code": 50, "msg": "no addresses are left"}'
               exit 1
             fi
+            [ "$CNI_COMMAND" != ADD ] || echo 'hairpin mode is off' >&2
             [ "$CNI_COMMAND" != ADD ] || echo '{"cniVersion": "1.1.0", "ips": [{"address": "10.9.9.9/24"}]}'
             """
                 .formatted(calls, fails));
@@ -157,6 +158,22 @@ class NetworkVerbsIT extends ConformanceSuite {
     JsonNode undone = told("DEL-" + pod.id());
     assertThat(undone.path("runtimeConfig")).isEqualTo(arguments);
     assertThat(undone.at("/prevResult/ips/0/address").asText()).isEqualTo("10.9.9.9/24");
+  }
+
+  @Test
+  void whatAPluginSaysOfASuccessIsInThePodsStory() {
+    TestPod pod = pods().run();
+
+    assertThat(
+            StageletCommand.run(
+                "story",
+                "%s/%s"
+                    .formatted(
+                        pod.config().getMetadata().getNamespace(),
+                        pod.config().getMetadata().getName())))
+        .anySatisfy(line ->
+            assertThat(line)
+                .contains("stagelet:", "CNI plugin recorder", "ADD", "hairpin mode is off"));
   }
 
   @Test

@@ -3,8 +3,10 @@ package io.stagelet.cri.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.grpc.StatusRuntimeException;
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.PodSandboxConfig;
+import io.stagelet.cri.v1.PodSandboxMetadata;
 import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.Command;
 import java.io.BufferedReader;
@@ -63,6 +65,94 @@ class PodJournalIT extends ConformanceSuite {
         .containsExactly("hello");
     assertThat(journal("--output=export", "K8S_POD_UID=" + uid(pod), "STREAM=stdout"))
         .noneMatch(line -> line.startsWith("K8S_LABEL_ANOTHER"));
+  }
+
+  @Test
+  void aLineHasTheFieldsThatAreDocumented() {
+    TestPod pod = pods().run();
+    TestContainer container =
+        pod.container()
+            .with(config -> config.getMetadataBuilder().setName("app").setAttempt(3))
+            .shell("echo hello; echo wrong >&2; head -c 100000 /dev/zero | tr '\\0' x; echo")
+            .runToItsEnd();
+    String id = container.id();
+    PodSandboxMetadata metadata = pod.config().getMetadata();
+    String unit =
+        "ctr-%s-%s-app-%s.service"
+            .formatted(metadata.getNamespace(), metadata.getName(), id.substring(0, 12));
+
+    assertThat(journal("--output=export", "CONTAINER_ID_FULL=" + id, "PRIORITY=3"))
+        .contains(
+            "MESSAGE=wrong",
+            "STREAM=stderr",
+            "SYSLOG_IDENTIFIER=app",
+            "CONTAINER_NAME=app",
+            "CONTAINER_ID=" + id.substring(0, 12),
+            "IMAGE_NAME=" + container.config().getImage().getUserSpecifiedImage(),
+            "K8S_NAMESPACE_NAME=" + metadata.getNamespace(),
+            "K8S_POD_NAME=" + metadata.getName(),
+            "K8S_POD_UID=" + metadata.getUid(),
+            "K8S_CONTAINER_NAME=app",
+            "K8S_CONTAINER_ATTEMPT=3",
+            "POD_ID=" + pod.id(),
+            "OBJECT_SYSTEMD_UNIT=" + unit);
+    assertThat(journal("CONTAINER_ID_FULL=" + id, "PRIORITY=6", "STREAM=stdout"))
+        .first()
+        .isEqualTo("hello");
+    assertThat(journal("--unit=" + unit, "STREAM=stdout", "STREAM=stderr"))
+        .as("what journalctl finds by the unit")
+        .contains("hello", "wrong");
+    assertThat(journal("CONTAINER_ID_FULL=" + id, "CONTAINER_PARTIAL_MESSAGE=true"))
+        .as("the long line's parts but the last")
+        .isNotEmpty()
+        .allMatch(part -> part.matches("x+"));
+  }
+
+  @Test
+  void containersHaveAJournalOfTheirOwnWhereTheConfigurationSaysSo() throws IOException {
+    StageletRuntime server = (StageletRuntime) node().runtime();
+    String usual = Files.readString(server.configuration());
+    try {
+      Files.writeString(
+          server.configuration(),
+          usual.replace("[output]\n", "[output]\njournal-namespace = \"conformance\"\n"));
+      restart(server);
+      TestPod pod = pods().run();
+      TestContainer container = pod.container().shell("echo apart").runToItsEnd();
+      container.awaitLine();
+      // the namespace's journald is only started by the first entry
+      await()
+          .atMost(LONG)
+          .untilAsserted(() -> {
+            assertThat(
+                    Command.of("journalctl", "--namespace=conformance", "--sync").run().exitCode())
+                .isZero();
+            assertThat(journal("--namespace=conformance", "CONTAINER_ID_FULL=" + container.id()))
+                .containsExactly("apart");
+          });
+      assertThat(journal("CONTAINER_ID_FULL=" + container.id(), "STREAM=stdout")).isEmpty();
+      String[] ours = {"--journal-namespace", "conformance"};
+      assertThat(StageletCommand.run("logs", reference(pod), ours[0], ours[1]))
+          .containsExactly("apart");
+      assertThat(StageletCommand.run("story", reference(pod), ours[0], ours[1]))
+          .anyMatch(line -> line.endsWith("apart"))
+          .anyMatch(line -> line.contains("has ended with exit code 0"));
+      pods().removeAll();
+    } finally {
+      Files.writeString(server.configuration(), usual);
+      restart(server);
+      Command.of("systemctl", "stop", "stagelet-journal-conformance.service").run();
+    }
+  }
+
+  private void restart(StageletRuntime server) {
+    server.kill();
+    server.startAgain();
+    cri().channel().resetConnectBackoff();
+    await("an answer of the server")
+        .atMost(LONG)
+        .ignoreExceptionsInstanceOf(StatusRuntimeException.class)
+        .until(() -> !cri().version().getRuntimeName().isEmpty());
   }
 
   @Test
@@ -171,6 +261,8 @@ class PodJournalIT extends ConformanceSuite {
     TestPod pod = pods().run();
     TestContainer container = pod.container().shell(WAIT_AND_COUNT).start();
     container.execText("touch", "/before");
+    int told = timesBehind();
+    double stalls = metric("stagelet_relay_stalls_total");
     stopJournald();
     try {
       container.execText("touch", "/go");
@@ -180,6 +272,7 @@ class PodJournalIT extends ConformanceSuite {
           .atMost(LONG)
           .until(() -> container.status().getState() == ContainerState.CONTAINER_RUNNING);
       assertThat(container.log().lines("stdout")).hasSizeLessThan(MANY);
+      await().atMost(LONG).until(() -> metric("stagelet_relay_waiting_streams") == 1);
     } finally {
       continueJournald();
     }
@@ -187,6 +280,23 @@ class PodJournalIT extends ConformanceSuite {
     assertThat(container.awaitOutput(MANY)).isEqualTo(numbers());
     assertThat(journal("CONTAINER_ID_FULL=" + container.id(), "STREAM=stdout"))
         .isEqualTo(numbers());
+    await().atMost(LONG).until(() -> metric("stagelet_relay_waiting_streams") == 0);
+    assertThat(metric("stagelet_relay_stalls_total")).isGreaterThan(stalls);
+    await().atMost(LONG).until(() -> timesBehind() > told);
+  }
+
+  private static int timesBehind() {
+    return journal("MESSAGE_ID=" + StoryEvent.JOURNAL_WAS_BEHIND.id()).size();
+  }
+
+  private double metric(String name) {
+    String control =
+        ((StageletRuntime) node().runtime()).runFolder().resolve("control.sock").toString();
+    return StageletCommand.ask("metrics", "--control", control).stream()
+        .filter(line -> line.startsWith(name + " "))
+        .map(line -> Double.parseDouble(line.substring(name.length() + 1)))
+        .findFirst()
+        .orElseThrow();
   }
 
   @Test

@@ -5,7 +5,6 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.grpc.StatusRuntimeException;
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.PodSandbox;
 import io.stagelet.cri.v1.PodSandboxState;
@@ -13,46 +12,17 @@ import io.stagelet.linux.Command;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.stream.StreamSupport;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What does not fit together is said, and brought in order: at a start, and on demand. */
-class RecoveryIT extends ConformanceSuite {
+class RecoveryIT extends RestartingSuite {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String NOBODY = "0123456789ab".repeat(5) + "0123";
 
   RecoveryIT(NodeUnderTest node) {
     super(node);
-  }
-
-  @BeforeEach
-  void onlyOurs() {
-    stageletOnly("it is about Stagelet's own records");
-  }
-
-  @AfterEach
-  void theServerRuns() {
-    if (node().runtime() instanceof StageletRuntime runtime) {
-      runtime.ensureItRuns();
-      awaitServer();
-    }
-  }
-
-  private StageletRuntime server() {
-    return (StageletRuntime) node().runtime();
-  }
-
-  private void awaitServer() {
-    cri().channel().resetConnectBackoff();
-    await("an answer of the server")
-        .atMost(Duration.ofSeconds(30))
-        .pollInterval(Duration.ofMillis(50))
-        .ignoreExceptionsInstanceOf(StatusRuntimeException.class)
-        .until(() -> !cri().version().getRuntimeName().isEmpty());
   }
 
   private Path record(String kind, String id) {
@@ -98,8 +68,7 @@ class RecoveryIT extends ConformanceSuite {
     Files.writeString(record("sandboxes", pod.id()), "{\"plan\": {\"id\"");
     Files.write(record("containers", container.id()), new byte[4096]);
 
-    server().startAgain();
-    awaitServer();
+    startAgain();
 
     assertThat(pods().known()).extracting(PodSandbox::getId).containsExactly(pod.id());
     assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
@@ -121,8 +90,7 @@ class RecoveryIT extends ConformanceSuite {
     Files.writeString(record("sandboxes", pod.id()), "");
     Files.writeString(record("containers", container.id()), "null");
 
-    server().startAgain();
-    awaitServer();
+    startAgain();
 
     assertThat(pods().known()).isEmpty();
     assertThat(NodeProcesses.sleeping(seconds)).isEqualTo(process);
@@ -195,15 +163,107 @@ class RecoveryIT extends ConformanceSuite {
 
     assertThat(subjects(report(check), "network")).containsExactly("sandbox " + pod.id());
     assertThat(check.exitCode()).isEqualTo(1);
+
+    assertThat(server().check("--repair").exitCode()).isEqualTo(1);
+    assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);
+    Command.Outcome ended = server().check("--end-broken");
+
+    assertThat(ended.exitCode()).as(ended.text()).isZero();
+    assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_NOTREADY);
+    assertThat(container.awaitEnd().getExitCode()).isEqualTo(137);
+    assertThat(report(server().check()).path("findings")).isEmpty();
+  }
+
+  @Test
+  void aRecordThatSaysOtherwiseThanTheServerIsWrittenAnewOnDemand() throws IOException {
+    TestPod pod = pods().run();
+    TestContainer container = pod.container().idle().create();
+    Path record = record("containers", container.id());
+    byte[] created = Files.readAllBytes(record);
+    container.start();
+    Files.write(record, created);
+    assertThat(subjects(report(server().check()), "state")).hasSize(1);
+
+    Command.Outcome repaired = server().check("--repair");
+
+    assertThat(repaired.exitCode()).as(repaired.text()).isZero();
+    assertThat(report(server().check()).path("findings")).isEmpty();
+    assertThat(container.execText("echo", "hello")).isEqualTo("hello");
+  }
+
+  @Test
+  void whatHappenedWhileNoServerRunsIsWrittenDownOnDemand() throws IOException {
+    TestPod pod = pods().run();
+    String seconds = NodeProcesses.markedSleep();
+    TestContainer container =
+        pod.container().shell("sleep %s; echo last words; exit 7".formatted(seconds)).start();
+    List<Long> process = container.awaitSleeping(seconds);
+    TestPod stopped = pods().run();
+    String unit = unitOf(container);
+    server().kill();
+    process.forEach(pid -> Command.of("kill", "-KILL", Long.toString(pid)).runChecked());
+    await()
+        .until(() -> Command.of("systemctl", "is-active", "--quiet", unit).run().exitCode() != 0);
+    Command.of("systemctl", "stop", unitOf(stopped)).runChecked();
+    assertThat(subjects(report(server().check()), "state")).hasSize(2);
+
+    Command.Outcome repaired = server().check("--repair");
+
+    assertThat(repaired.exitCode()).as(repaired.text()).isZero();
+    assertThat(report(server().check()).path("findings")).isEmpty();
+    startAgain();
+    assertThat(container.awaitEnd().getExitCode()).isEqualTo(7);
+    assertThat(container.log().lines("stdout")).containsExactly("last words");
+    assertThat(stopped.status().getState()).isEqualTo(PodSandboxState.SANDBOX_NOTREADY);
+  }
+
+  @Test
+  void whatAContainerWritesThatNobodyKnowsAnyMoreGoesToTheJournal() throws IOException {
+    TestPod pod = pods().run();
+    String before = NodeProcesses.markedSleep();
+    String after = NodeProcesses.markedSleep();
+    TestContainer container =
+        pod.container()
+            .shell("sleep %s; seq 20000; echo last words; exec sleep %s".formatted(before, after))
+            .start();
+    List<Long> process = container.awaitSleeping(before);
+    String unit = unitOf(container);
+    server().kill();
+    Files.delete(copy("containers", container.id()));
+    Files.writeString(record("containers", container.id()), "null");
+    startAgain();
+    assertThat(pod.containers()).isEmpty();
+
+    process.forEach(pid -> Command.of("kill", "-KILL", Long.toString(pid)).runChecked());
+
+    await().until(() -> !NodeProcesses.sleeping(after).isEmpty());
+    await()
+        .until(() ->
+            Command.of("journalctl", "--quiet", "--output=cat", "--lines=1", "-u", unit)
+                .runChecked()
+                .text()
+                .contains("last words"));
+    Command.Outcome repaired = server().check("--repair");
+    assertThat(repaired.exitCode()).as(repaired.text()).isZero();
+    await().untilAsserted(() -> assertThat(NodeProcesses.sleeping(after)).isEmpty());
+    assertThat(report(server().check()).path("findings")).isEmpty();
   }
 
   private static String unitOf(TestContainer container) {
-    return Command.of("systemctl", "list-units", "--plain", "--no-legend", "ctr-*")
+    return unit("ctr-*", container.id());
+  }
+
+  private static String unitOf(TestPod pod) {
+    return unit("pod-*", pod.id());
+  }
+
+  private static String unit(String pattern, String id) {
+    return Command.of("systemctl", "list-units", "--plain", "--no-legend", pattern)
         .runChecked()
         .text()
         .lines()
         .map(line -> line.split(" +", 2)[0])
-        .filter(unit -> unit.contains(container.id().substring(0, 12)))
+        .filter(unit -> unit.contains(id.substring(0, 12)))
         .findFirst()
         .orElseThrow();
   }

@@ -9,64 +9,34 @@ import io.stagelet.cri.streaming.CommandClient;
 import io.stagelet.cri.v1.Container;
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.ContainerStatus;
+import io.stagelet.cri.v1.Mount;
 import io.stagelet.cri.v1.PodSandbox;
 import io.stagelet.cri.v1.PodSandboxConfig;
 import io.stagelet.cri.v1.PodSandboxState;
 import io.stagelet.cri.v1.PodSandboxStatus;
 import io.stagelet.linux.Command;
+import io.stagelet.linux.DurableFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 /** The server is killed with SIGKILL and started again: pods and containers do not mind. */
-class RestartIT extends ConformanceSuite {
+class RestartIT extends RestartingSuite {
   private static final int MOMENTS = 2;
 
   RestartIT(NodeUnderTest node) {
     super(node);
-  }
-
-  @BeforeEach
-  void onlyOurs() {
-    stageletOnly("the suite does not start and stop other runtimes");
-  }
-
-  @AfterEach
-  void theServerRuns() {
-    if (node().runtime() instanceof StageletRuntime runtime) {
-      runtime.ensureItRuns();
-      awaitServer();
-    }
-  }
-
-  private StageletRuntime server() {
-    return (StageletRuntime) node().runtime();
-  }
-
-  private void startAgain() {
-    server().startAgain();
-    awaitServer();
-  }
-
-  /** The client finds the new socket by itself, a little later. */
-  private void awaitServer() {
-    cri().channel().resetConnectBackoff();
-    await("an answer of the server")
-        .atMost(Duration.ofSeconds(30))
-        .pollInterval(Duration.ofMillis(50))
-        .ignoreExceptionsInstanceOf(StatusRuntimeException.class)
-        .until(() -> !cri().version().getRuntimeName().isEmpty());
   }
 
   @Test
@@ -107,6 +77,90 @@ class RestartIT extends ConformanceSuite {
     pod.stop();
     pod.remove();
     assertThat(pods().known()).isEmpty();
+  }
+
+  /**
+   * A million lines or more: the containers write without a pause until the server was killed twice
+   * and journald was restarted in between.
+   */
+  @Test
+  void everyLineOfTenContainersComesOnceWhileTheServerAndJournaldAreStartedAnew()
+      throws IOException {
+    TestPod pod = pods().run();
+    Path folder = Files.createTempDirectory("stagelet-restart-");
+    try {
+      List<TestContainer> containers = new ArrayList<>();
+      for (int i = 0; i < 10; i++) {
+        containers.add(
+            pod.container()
+                .shell(
+                    """
+                    until [ -e /test/go ]; do sleep 0.05; done
+                    i=0
+                    until [ $i -ge 10 ] && [ -e /test/enough ]; do
+                      seq $((i * 10000 + 1)) $((i * 10000 + 10000)); i=$((i + 1))
+                    done
+                    """)
+                .with(config ->
+                    config.addMounts(
+                        Mount.newBuilder()
+                            .setHostPath(folder.toString())
+                            .setContainerPath("/test")))
+                .start());
+      }
+      Files.writeString(folder.resolve("go"), "");
+      awaitBytes(containers.get(1), 100_000);
+      server().kill();
+      startAgain();
+      awaitBytes(containers.get(2), 1_000_000);
+      Command.of("systemctl", "restart", "systemd-journald").runChecked();
+      awaitBytes(containers.get(3), 2_000_000);
+      server().kill();
+      startAgain();
+      awaitBytes(containers.get(4), 2_500_000);
+      Files.writeString(folder.resolve("enough"), "");
+      int all = 0;
+      for (TestContainer container : containers) {
+        assertThat(container.awaitEnd().getExitCode()).isZero();
+        List<String> lines = container.log().lines("stdout");
+        assertThat(lines).isEqualTo(numbers(lines.size()));
+        assertThat(journalOf(container)).isEqualTo(lines);
+        assertThat(lines.size() % 10_000).as("whole rounds").isZero();
+        all += lines.size();
+      }
+      assertThat(all).isGreaterThanOrEqualTo(1_000_000);
+    } finally {
+      DurableFiles.deleteTree(folder);
+    }
+  }
+
+  private static List<String> numbers(int upTo) {
+    return IntStream.rangeClosed(1, upTo).mapToObj(Integer::toString).toList();
+  }
+
+  /** The log file has some forty bytes for each line. */
+  private static void awaitBytes(TestContainer container, long size) {
+    await("%d bytes in %s".formatted(size, container.logFile()))
+        .atMost(Duration.ofSeconds(60))
+        .pollInterval(Duration.ofMillis(5))
+        .until(() -> Files.exists(container.logFile()) && Files.size(container.logFile()) >= size);
+  }
+
+  private static List<String> journalOf(TestContainer container) {
+    Command.of("journalctl", "--sync").runChecked();
+    return Command.of(
+            "journalctl",
+            "--quiet",
+            "--all",
+            "--output=cat",
+            "CONTAINER_ID_FULL=" + container.id(),
+            "STREAM=stdout")
+        .withOutputLimit(64 << 20)
+        .withDeadline(Duration.ofSeconds(60))
+        .runChecked()
+        .text()
+        .lines()
+        .toList();
   }
 
   @Test

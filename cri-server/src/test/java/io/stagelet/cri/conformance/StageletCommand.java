@@ -15,6 +15,11 @@ final class StageletCommand {
   /** Runs it, when all that was sent to the journal is in it; answers the lines it prints. */
   static List<String> run(String... arguments) {
     Command.of("journalctl", "--sync").runChecked();
+    return ask(arguments);
+  }
+
+  /** Runs it at once, for what does not come from the journal; answers the lines it prints. */
+  static List<String> ask(String... arguments) {
     return Command.of(line(arguments))
         .withDeadline(Duration.ofSeconds(60))
         .runChecked()

@@ -4,12 +4,18 @@ import static org.awaitility.Awaitility.await;
 
 import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.Command;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -21,8 +27,19 @@ final class StageletRuntime implements RuntimeUnderTest {
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
   private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
 
+  /** The file that says where the server is to die. */
+  private static final String FAULT = "fault";
+
+  /** A CNI plugin that does as {@code bridge} does, and hangs where {@link #hangs} says so. */
+  static final String HANGING_PLUGIN = "hanging";
+
+  private static final String HANGING_RUNTIME = "hanging-runtime";
+
   /** A handler whose runtime is not installed: {@code /nonexistent/runtime}. */
   static final Handler WITHOUT_RUNTIME = new Handler("without-runtime");
+
+  /** A handler whose runtime is crun, and hangs where {@link #hangs} says so. */
+  static final Handler HANGING = new Handler("hanging");
 
   /** A handler whose containers rather lose output than wait. */
   static final Handler DROPPING = new Handler("dropping");
@@ -48,12 +65,21 @@ final class StageletRuntime implements RuntimeUnderTest {
       Path run = folder(cleanup, Path.of("/run"));
       Path networks = Files.createDirectory(state.resolve("net.d"));
       Files.createDirectory(state.resolve("plugins"));
+      script(state.resolve(HANGING_RUNTIME), hangingScript(state, "for word; do", program("crun")));
+      script(
+          state.resolve("plugins").resolve(HANGING_PLUGIN),
+          hangingScript(
+              state, "for word in $CNI_COMMAND; do", TestNetwork.PLUGINS.resolve("bridge")));
       TestNetwork.writeTo(networks);
       Path config = Files.writeString(state.resolve("stagelet.toml"), config(state, run, networks));
       cleanup.push(
           "forget a failed service", () -> Command.of("systemctl", "reset-failed", UNIT).run());
       cleanup.push("stop the service", () -> Command.of("systemctl", "stop", UNIT).run());
-      serve(config);
+      // the first time it only writes the archive of its classes, as it ends
+      serve(config, run.resolve(FAULT));
+      Command.of("systemctl", "stop", UNIT).runChecked();
+      Command.of("systemctl", "reset-failed", UNIT).run(); // it may have ended by its SIGTERM
+      serve(config, run.resolve(FAULT));
       return new StageletRuntime(cleanup, state, run);
     } catch (IOException failure) {
       cleanup.close();
@@ -95,6 +121,10 @@ final class StageletRuntime implements RuntimeUnderTest {
             [handlers.%s]
             stage1 = "oci"
             runtime = "%s"
+
+            [handlers.%s]
+            stage1 = "oci"
+            runtime = "%s"
             output = "drop"
             """
                 .formatted(
@@ -107,6 +137,8 @@ final class StageletRuntime implements RuntimeUnderTest {
                     state.resolve("plugins"),
                     FIELD_LABEL,
                     WITHOUT_RUNTIME.name(),
+                    HANGING.name(),
+                    state.resolve(HANGING_RUNTIME),
                     DROPPING.name(),
                     program(HANDLERS.getFirst().name())));
     for (Handler handler : HANDLERS) {
@@ -131,7 +163,7 @@ final class StageletRuntime implements RuntimeUnderTest {
         .orElseThrow(() -> new IllegalStateException(name + " is not installed"));
   }
 
-  private static void serve(Path config) {
+  private static void serve(Path config, Path fault) {
     Command.Outcome started =
         Command.of(
                 Stream.concat(
@@ -153,11 +185,17 @@ final class StageletRuntime implements RuntimeUnderTest {
                             // its unit has failed
                             "-p",
                             "FileDescriptorStorePreserve=yes",
+                            "--setenv=%s=%s".formatted(Faults.VARIABLE, fault),
                             "-p",
                             "LogRateLimitIntervalSec=1s",
                             "-p",
                             "LogRateLimitBurst=100000000"),
-                        commandLine(config).stream())
+                        commandLine(
+                            quickStart(config.resolveSibling("classes.jsa")),
+                            "serve",
+                            "--config",
+                            config.toString())
+                            .stream())
                     .toList())
             .withDeadline(Duration.ofSeconds(90))
             .run();
@@ -172,25 +210,40 @@ final class StageletRuntime implements RuntimeUnderTest {
 
   /** The command that serves with a configuration. */
   static List<String> commandLine(Path config) {
-    return commandLine("serve", "--config", config.toString());
+    return commandLine(List.of(), "serve", "--config", config.toString());
   }
 
-  private static List<String> commandLine(String... arguments) {
-    return Stream.concat(
-            Stream.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "io.stagelet.cri.Main"),
+  /** What makes a start quick: most of a test that kills the server is its next start. */
+  private static List<String> quickStart(Path archive) {
+    return List.of(
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+AutoCreateSharedArchive",
+        "-XX:SharedArchiveFile=" + archive);
+  }
+
+  private static List<String> commandLine(List<String> options, String... arguments) {
+    return Stream.of(
+            Stream.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()),
+            options.stream(),
+            Stream.of("--enable-native-access=ALL-UNNAMED", "-cp", jars(), "io.stagelet.cri.Main"),
             Stream.of(arguments))
+        .flatMap(words -> words)
         .toList();
+  }
+
+  /** All that this suite runs with but its own classes: an archive of classes has no folders. */
+  private static String jars() {
+    return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+        .filter(entry -> entry.endsWith(".jar"))
+        .collect(Collectors.joining(File.pathSeparator));
   }
 
   /** What {@code stagelet check} says, as JSON. */
   Command.Outcome check(String... options) {
     return Command.of(
             commandLine(
+                List.of(),
                 Stream.concat(
                         Stream.of("check", "--json", "--config", configuration().toString()),
                         Stream.of(options))
@@ -202,6 +255,30 @@ final class StageletRuntime implements RuntimeUnderTest {
   /** Kills the server with SIGKILL, and returns when it is gone. It is not started again. */
   void kill() {
     Command.of("systemctl", "kill", "--signal=SIGKILL", UNIT).runChecked();
+    awaitDeath();
+  }
+
+  /** Lets the server die by SIGKILL when it comes to a point, once. */
+  void dieAt(FaultPoint point) {
+    try {
+      Path aside = Files.writeString(run.resolve(FAULT + ".new"), point.label());
+      Files.move(aside, run.resolve(FAULT), StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException failure) {
+      throw new UncheckedIOException("could not arm the fault " + point.label(), failure);
+    }
+  }
+
+  /** Whether {@link #dieAt} still waits for its point; it does no more after this. */
+  boolean disarm() {
+    try {
+      return Files.deleteIfExists(run.resolve(FAULT));
+    } catch (IOException failure) {
+      throw new UncheckedIOException("could not disarm the fault", failure);
+    }
+  }
+
+  /** Returns when the server, which is dying, is gone. */
+  void awaitDeath() {
     await("the end of " + UNIT)
         .atMost(Duration.ofSeconds(30))
         .pollInterval(Duration.ofMillis(20))
@@ -250,6 +327,68 @@ final class StageletRuntime implements RuntimeUnderTest {
   /** Where its CNI configuration is. */
   Path networks() {
     return state.resolve("net.d");
+  }
+
+  /** Where it keeps its records of {@code sandboxes} or {@code containers}. */
+  Path records(String of) {
+    return state.resolve("root").resolve(of);
+  }
+
+  /**
+   * Lets {@link #HANGING} and the CNI plugin {@link #HANGING_PLUGIN} hang from now on in calls of
+   * this verb, until the gate is opened.
+   */
+  Gate hangs(String verb) {
+    try {
+      Path gate = Files.createFile(state.resolve("hang-" + verb));
+      Path waiting = state.resolve("hung-" + verb);
+      Files.deleteIfExists(waiting);
+      return new Gate(gate, waiting);
+    } catch (IOException failure) {
+      throw new UncheckedIOException("could not let " + verb + " hang", failure);
+    }
+  }
+
+  /**
+   * Before what hangs.
+   *
+   * @param closed the file that keeps it closed
+   * @param reached the file that is there when something hangs before it
+   */
+  record Gate(Path closed, Path reached) implements AutoCloseable {
+    /** Returns when something hangs before it. */
+    void awaitArrival() {
+      await("something that hangs before " + closed)
+          .atMost(Duration.ofSeconds(60))
+          .until(() -> Files.exists(reached));
+    }
+
+    /** Opens it. */
+    @Override
+    public void close() {
+      try {
+        Files.deleteIfExists(closed);
+      } catch (IOException failure) {
+        throw new UncheckedIOException("could not open the gate " + closed, failure);
+      }
+    }
+  }
+
+  /** Waits as long as there is a file for one of its words, and goes on as another program. */
+  private static String hangingScript(Path state, String loop, Path program) {
+    return """
+    #!/bin/sh
+    %1$s
+      while [ -e "%2$s/hang-$word" ]; do : > "%2$s/hung-$word"; sleep 0.05; done
+    done 2> /dev/null
+    exec %3$s "$@"
+    """
+        .formatted(loop, state, program);
+  }
+
+  private static void script(Path file, String text) throws IOException {
+    Files.writeString(file, text);
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 
   /** A folder of CNI plugins, beside Debian's. */

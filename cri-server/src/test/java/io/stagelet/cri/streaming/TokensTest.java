@@ -24,7 +24,7 @@ final class TokensTest {
   @Test
   void aTokenIsGoodOnce() {
     String token = tokens.issue(request);
-    assertThat(tokens.redeem("portforward", token)).contains(request);
+    assertThat(tokens.redeem("portforward", token)).map(Tokens.Asked::request).contains(request);
     assertThat(tokens.redeem("portforward", token)).isEmpty();
     assertThat(tokens.size()).isZero();
   }
@@ -33,7 +33,7 @@ final class TokensTest {
   void aTokenOfAnotherKindIsNotUsedUp() {
     String token = tokens.issue(request);
     assertThat(tokens.redeem("exec", token)).isEmpty();
-    assertThat(tokens.redeem("portforward", token)).contains(request);
+    assertThat(tokens.redeem("portforward", token)).map(Tokens.Asked::request).contains(request);
   }
 
   @Test
@@ -47,6 +47,6 @@ final class TokensTest {
     String last = tokens.issue(request);
     assertThat(tokens.size()).isEqualTo(1);
     assertThat(tokens.redeem("portforward", other)).isEmpty();
-    assertThat(tokens.redeem("portforward", last)).contains(request);
+    assertThat(tokens.redeem("portforward", last)).map(Tokens.Asked::request).contains(request);
   }
 }

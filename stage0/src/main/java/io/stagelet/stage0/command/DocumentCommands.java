@@ -12,15 +12,34 @@ public final class DocumentCommands {
   @CommandLine.Command(
       name = "completion",
       description =
-          "Print a completion script for bash and zsh: source <(${ROOT-COMMAND-NAME} completion)",
+          "Print a completion script: source <(${ROOT-COMMAND-NAME} completion), or with --shell zsh into a file _${ROOT-COMMAND-NAME} of a folder in $fpath.",
       mixinStandardHelpOptions = true)
   public static final class Completion implements Callable<Integer> {
+    /** Whose completion. */
+    enum Shell {
+      bash,
+      zsh
+    }
+
+    @CommandLine.Option(
+        names = "--shell",
+        paramLabel = "SHELL",
+        description = "bash (the default) or zsh.")
+    private Shell shell = Shell.bash;
+
     @CommandLine.Spec private CommandLine.Model.@org.jspecify.annotations.Nullable CommandSpec spec;
 
     @Override
     public Integer call() {
       CommandLine own = java.util.Objects.requireNonNull(spec).commandLine();
-      own.getOut().println(AutoComplete.bash(own.getParent().getCommandName(), own.getParent()));
+      CommandLine parent = own.getParent();
+      own.getOut()
+          .println(
+              switch (shell) {
+                case bash -> AutoComplete.bash(parent.getCommandName(), parent);
+                case zsh -> ZshCompletion.of(parent.getCommandSpec());
+              });
+      own.getOut().flush();
       return 0;
     }
   }

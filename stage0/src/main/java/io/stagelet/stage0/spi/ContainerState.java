@@ -18,7 +18,8 @@ public sealed interface ContainerState {
    *
    * @param exitCode of the first process; 128 + n when signal n ended it
    * @param signal what ended it, or 0
-   * @param outOfMemory whether the kernel killed the first process for want of memory
+   * @param outOfMemory whether systemd gives want of memory as the reason of its end; where it does
+   *     not, {@link Stage1#endedForWantOfMemory} knows more
    */
   record Ended(int exitCode, int signal, boolean outOfMemory, Instant startedAt, Instant finishedAt)
       implements ContainerState {}

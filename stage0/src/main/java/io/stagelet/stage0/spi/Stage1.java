@@ -127,6 +127,18 @@ public interface Stage1 extends AutoCloseable {
   ContainerState state(ContainerPlan container);
 
   /**
+   * Whether a container ended because the kernel killed a process of it for want of memory: its
+   * first one, or one whose end the first one took for its own. May take a moment; to be asked once
+   * at most, and not of one that the server has killed itself.
+   *
+   * @param ended as {@link #state} told
+   * @throws StageletException when it cannot be found out
+   */
+  default boolean endedForWantOfMemory(ContainerPlan container, ContainerState.Ended ended) {
+    return ended.outOfMemory();
+  }
+
+  /**
    * The command that runs a process in the container and passes its streams and exit code on, or
    * leaves it ({@link Exec#leavesProcess}). One with a terminal is given one for all its streams,
    * and passes this one's size on as well, also when it changes ({@code SIGWINCH}).

@@ -117,7 +117,9 @@ final class NspawnExec implements Stage1.Exec {
         Files.newDirectoryStream(container.directory(), "exec-*" + MARK)) {
       for (Path mark : marks) {
         String name = mark.getFileName().toString().replace(MARK, "");
-        LOG.info("{} of container {} has lost its client and is killed", name, container.name());
+        NspawnEvent.EXEC_ENDED
+            .on(LOG)
+            .log("{} of container {} has lost its client and is killed", name, container.name());
         try (NspawnExec lost =
             new NspawnExec(Command.of("true"), mark, containerCgroup.resolve(name))) {
           lost.kill();

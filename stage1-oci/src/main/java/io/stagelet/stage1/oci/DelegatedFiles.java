@@ -49,9 +49,9 @@ final class DelegatedFiles {
   }
 
   /**
-   * What is to be written as a container starts, one line each: a path and a value. Limits of huge
-   * pages are left out where the kernel has no such controller, as other runtimes do: kubelet names
-   * them for every container.
+   * What is to be written as a container starts, one line each: a path and a value. What kubelet
+   * names for every container is left out where the machine has no such controller: limits of huge
+   * pages, and that all of a container is ended when memory is short.
    *
    * @param cgroup the container's group, which need not exist yet
    */
@@ -96,11 +96,19 @@ final class DelegatedFiles {
   }
 
   private List<Limits.Write> effective(Limits limits) {
-    if (limits.files().stream().noneMatch(write -> write.controller().equals(HUGE_PAGES))
-        || controllers().contains(HUGE_PAGES)) {
+    if (limits.files().stream().noneMatch(DelegatedFiles::isUnasked)) {
       return limits.files();
     }
-    return limits.files().stream().filter(write -> !write.controller().equals(HUGE_PAGES)).toList();
+    Set<String> there = controllers();
+    return limits.files().stream()
+        .filter(write -> there.contains(write.controller()) || !isUnasked(write))
+        .toList();
+  }
+
+  /** Whether kubelet says it without anybody having asked for it. */
+  private static boolean isUnasked(Limits.Write write) {
+    return write.controller().equals(HUGE_PAGES)
+        || (write.file().equals("memory.oom.group") && write.value().equals("1"));
   }
 
   private Set<String> controllers() {

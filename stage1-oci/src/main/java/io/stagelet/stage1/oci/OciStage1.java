@@ -14,12 +14,15 @@ import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.ContainerState;
 import io.stagelet.stage0.spi.ExecPlan;
+import io.stagelet.stage0.spi.FaultPoint;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Listener;
 import io.stagelet.stage0.spi.StartFailure;
 import io.stagelet.units.ActiveState;
 import io.stagelet.units.KillWho;
+import io.stagelet.units.OutOfMemoryKills;
 import io.stagelet.units.ServiceResult;
 import io.stagelet.units.TransientUnit;
 import io.stagelet.units.UnitEvent;
@@ -58,7 +61,14 @@ final class OciStage1 implements Stage1 {
   private static final Duration TERMINAL_TIMEOUT = JOB_TIMEOUT;
 
   private static final int SIGKILL = 9;
+
+  /** The exit code of a process that was killed, and of a shell whose last command was. */
+  private static final int KILLED = 128 + SIGKILL;
+
   private static final int ID_IN_UNIT_NAME = 12;
+
+  /** Between the kill of a first process and the note of it, on a machine that is short of all. */
+  private static final Duration SAME_MOMENT = Duration.ofSeconds(2);
 
   private final Units units;
   private final OciRuntime runtime;
@@ -66,6 +76,7 @@ final class OciStage1 implements Stage1 {
   private final OciSpec spec;
   private final ObjectMapper json;
   private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
+  private final Faults faults;
 
   /** Tells the files and cgroups of this process's execs from those an earlier one left. */
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
@@ -73,13 +84,14 @@ final class OciStage1 implements Stage1 {
   /** What execs leave to this process; empty where the runtime leaves none. */
   private final Optional<Orphans> orphans;
 
-  OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json) {
+  OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json, Faults faults) {
     this.orphans = runtime.copiesStreams() ? Optional.of(Orphans.adopt()) : Optional.empty();
     this.units = units;
     this.runtime = runtime;
     this.init = init;
     this.spec = new OciSpec(json);
     this.json = json;
+    this.faults = faults;
   }
 
   @Override
@@ -131,6 +143,7 @@ final class OciStage1 implements Stage1 {
       undo.push("release the namespaces of " + sandbox.id().shortened(), () -> release(sandbox));
       directory(SandboxNamespaces.directory(sandbox));
       makeNamespaces(sandbox);
+      faults.at(FaultPoint.RUN_NAMESPACES_MADE);
       if (!sandbox.hostIpc()) {
         Path sharedMemory = SandboxNamespaces.sharedMemory(sandbox);
         directory(sharedMemory);
@@ -150,6 +163,7 @@ final class OciStage1 implements Stage1 {
                         .ids()
                         .map(ids -> ",uid=%d,gid=%d".formatted(ids.user(0), ids.group(0)))
                         .orElse("")));
+        faults.at(FaultPoint.RUN_SHARED_MEMORY_MOUNTED);
       }
       if (sandbox.hasOwnSlice()) {
         undo.push("stop " + sandbox.slice(), () -> stopUnit(UnitName.of(sandbox.slice())));
@@ -157,8 +171,10 @@ final class OciStage1 implements Stage1 {
       }
       undo.push("stop " + unitOf(sandbox), () -> stopUnit(SandboxUnit.name(sandbox)));
       units.start(SandboxUnit.of(sandbox, init), JOB_TIMEOUT);
+      faults.at(FaultPoint.RUN_UNIT_STARTED);
       if (sandbox.sharedPid()) {
         pinPidNamespace(sandbox);
+        faults.at(FaultPoint.RUN_PID_NAMESPACE_PINNED);
       }
       undo.keep();
     }
@@ -219,6 +235,7 @@ final class OciStage1 implements Stage1 {
   @Override
   public void stopSandbox(SandboxPlan sandbox) {
     stopUnit(SandboxUnit.name(sandbox));
+    faults.at(FaultPoint.STOP_POD_UNIT_STOPPED);
     if (sandbox.hasOwnSlice()) {
       stopUnit(UnitName.of(sandbox.slice()));
     }
@@ -461,6 +478,23 @@ final class OciStage1 implements Stage1 {
       case ACTIVATING, DEACTIVATING -> new ContainerState.Starting();
       case INACTIVE, FAILED, OTHER -> new ContainerState.Absent();
     };
+  }
+
+  /**
+   * Units here go on after such a kill, and so do their results. A first process that was killed
+   * itself was so at the moment that systemd noted; one that ended by itself with the code of a
+   * killed process speaks of one before.
+   */
+  @Override
+  public boolean endedForWantOfMemory(ContainerPlan container, ContainerState.Ended ended) {
+    return ended.outOfMemory()
+        || (ended.exitCode() == KILLED
+            && OutOfMemoryKills.last(ContainerUnit.name(container))
+                .filter(kill ->
+                    ended.signal() == 0
+                        || Duration.between(kill, ended.finishedAt()).abs().compareTo(SAME_MOMENT)
+                            < 0)
+                .isPresent());
   }
 
   @Override

@@ -3,6 +3,7 @@ package io.stagelet.stage1.oci;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.spi.Faults;
 import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Provider;
@@ -55,7 +56,8 @@ public final class OciStage1Provider implements Stage1Provider {
         host.shared(Units.class),
         OciRuntime.at(binary, runDirectory, arguments(options), json),
         binary(options.getOrDefault(INIT, "catatonit")),
-        json);
+        json,
+        host.shared(Faults.class));
   }
 
   @Override
@@ -66,7 +68,8 @@ public final class OciStage1Provider implements Stage1Provider {
             host.shared(Units.class),
             OciRuntime.unusable(runDirectory, reason),
             Path.of("/"),
-            new ObjectMapper()));
+            new ObjectMapper(),
+            host.shared(Faults.class)));
   }
 
   private static List<String> arguments(Map<String, String> options) {

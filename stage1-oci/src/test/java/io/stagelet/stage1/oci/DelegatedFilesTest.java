@@ -45,6 +45,30 @@ class DelegatedFilesTest {
   }
 
   @Test
+  void whatKubeletNamesForEachContainerIsNotWrittenWhereThereIsNoMemoryController()
+      throws IOException {
+    Files.writeString(root.resolve("cgroup.controllers"), "\n");
+    Path group = root.resolve("a.slice/ctr.service");
+    Limits asked =
+        Limits.of(
+            new Resources(
+                0,
+                0,
+                0,
+                0,
+                0,
+                "",
+                "",
+                0,
+                Map.of(),
+                Map.of("memory.oom.group", "1", "misc.max", "a 1")));
+
+    assertThat(new DelegatedFiles(root).lines(group, asked))
+        .noneMatch(line -> line.contains("memory.oom.group"))
+        .contains(group.resolve("misc.max") + " a 1");
+  }
+
+  @Test
   void theLinesAreWrittenBeforeTheCommandRuns() throws IOException {
     Path file = root.resolve("file");
     Path lines = Files.writeString(root.resolve("lines"), file + " a 1\n" + file + " b 2\n");

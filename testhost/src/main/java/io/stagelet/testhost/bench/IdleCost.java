@@ -1,8 +1,7 @@
 package io.stagelet.testhost.bench;
 
+import io.stagelet.testhost.Node;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 
@@ -10,33 +9,35 @@ import java.util.Map;
  * What silent containers cost the machine.
  *
  * @param containers how many there were
- * @param cpuMillisPerSecond of the whole machine while they ran, less what it took before them
+ * @param without CPU before them
+ * @param with CPU while they ran
  * @param processes how many processes were added, without the containers' own
  * @param megabytes what those, and those that were there, grew by (PSS)
  */
-record IdleCost(int containers, double cpuMillisPerSecond, long processes, double megabytes) {
-  private static final Duration SETTLE = Duration.ofSeconds(5);
-  private static final Duration WATCHED = Duration.ofSeconds(20);
+record IdleCost(int containers, CpuUse without, CpuUse with, long processes, double megabytes) {
+  private static final Duration SETTLE = Duration.ofSeconds(10);
+  private static final Duration WATCHED = Duration.ofSeconds(60);
   private static final double KILOBYTES_PER_MEGABYTE = 1024;
 
   /** What a silent container runs. */
   static final String SHELL = "exec sleep 1000000";
 
   /** Starts so many containers that say nothing, and looks for a while. */
-  static IdleCost measure(Writers writers, int containers)
+  static IdleCost measure(Node node, Writers writers, int containers)
       throws IOException, InterruptedException {
     Thread.sleep(SETTLE);
-    double cpuBefore = watchedCpu();
+    CpuUse without = CpuUse.over(WATCHED, node, writers.unit());
     ProcessTable before = ProcessTable.now();
     for (int i = 0; i < containers; i++) {
       writers.startApart("silent-" + i, SHELL);
     }
     Thread.sleep(SETTLE);
-    double cpu = watchedCpu();
+    CpuUse with = CpuUse.over(WATCHED, node, writers.unit());
     ProcessTable.Growth growth = ProcessTable.now().since(before, IdleCost::isLoad);
     return new IdleCost(
         containers,
-        cpu - cpuBefore,
+        without,
+        with,
         growth.newProcesses().values().stream().mapToLong(Long::longValue).sum(),
         growth.totalKilobytes() / KILOBYTES_PER_MEGABYTE);
   }
@@ -44,19 +45,5 @@ record IdleCost(int containers, double cpuMillisPerSecond, long processes, doubl
   private static boolean isLoad(Map.Entry<Long, ProcessTable.Entry> process) {
     return process.getKey() == ProcessHandle.current().pid()
         || SHELL.endsWith(process.getValue().command());
-  }
-
-  private static double watchedCpu() throws IOException, InterruptedException {
-    long before = cpuMicros();
-    Thread.sleep(WATCHED);
-    return (cpuMicros() - before) / 1e3 / WATCHED.toSeconds();
-  }
-
-  private static long cpuMicros() throws IOException {
-    return Files.readAllLines(Path.of("/sys/fs/cgroup/cpu.stat")).stream()
-        .filter(line -> line.startsWith("usage_usec "))
-        .mapToLong(line -> Long.parseLong(line.split(" ", 2)[1]))
-        .findFirst()
-        .orElseThrow();
   }
 }

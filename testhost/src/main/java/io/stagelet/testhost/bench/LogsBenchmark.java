@@ -28,7 +28,8 @@ import java.util.stream.Stream;
  * line of {@code logger(1)} beside it. And what containers cost that say nothing.
  *
  * <p>Usage: {@code LogsBenchmark INSIDE LINES CONTAINERS SILENT RUNTIME…}; the script {@code
- * testhost/bench} calls it. A line has 100 bytes; with SILENT 0 those are left out.
+ * testhost/bench} calls it. A line has 100 bytes; with SILENT 0 those are left out, and with LINES
+ * 0 all else.
  */
 public final class LogsBenchmark {
   private static final String IMAGE_NAME = "e2e-test-images/busybox";
@@ -101,21 +102,9 @@ public final class LogsBenchmark {
   }
 
   private static void print(Figures figures, int lines, int containers) {
-    double all = (double) lines * containers;
-    double gigabytes = all * LINE_BYTES / 1e9;
-    System.out.printf(
-        "%-10s  %d containers, %d lines each: %.0f lines/s, %.1f MB/s; CPU per GB: %.1f s%s; in the files %d%s%n",
-        figures.runtime(),
-        containers,
-        lines,
-        all / figures.seconds(),
-        all * LINE_BYTES / 1e6 / figures.seconds(),
-        figures.cpuSeconds() / gigabytes,
-        figures.inJournal() < 0
-            ? ""
-            : " and journald %.1f s".formatted(figures.journaldSeconds() / gigabytes),
-        figures.inFiles(),
-        figures.inJournal() < 0 ? "" : ", in the journal " + figures.inJournal());
+    if (lines > 0) {
+      printSpeed(figures, lines, containers);
+    }
     figures
         .latency()
         .ifPresent(latency ->
@@ -131,12 +120,33 @@ public final class LogsBenchmark {
         .idle()
         .ifPresent(idle ->
             System.out.printf(
-                "%-10s  %d silent containers: %d processes and %.1f MB beside theirs, %.2f ms CPU a second%n",
+                "%-10s  %d silent containers: %d processes and %.1f MB beside theirs; CPU in ms a second, without and with them: own %.2f and %.2f, of all processes %.2f and %.2f%n",
                 figures.runtime(),
                 idle.containers(),
                 idle.processes(),
                 idle.megabytes(),
-                idle.cpuMillisPerSecond()));
+                idle.without().unit(),
+                idle.with().unit(),
+                idle.without().machine(),
+                idle.with().machine()));
+  }
+
+  private static void printSpeed(Figures figures, int lines, int containers) {
+    double all = (double) lines * containers;
+    double gigabytes = all * LINE_BYTES / 1e9;
+    System.out.printf(
+        "%-10s  %d containers, %d lines each: %.0f lines/s, %.1f MB/s; CPU per GB: %.1f s%s; in the files %d%s%n",
+        figures.runtime(),
+        containers,
+        lines,
+        all / figures.seconds(),
+        all * LINE_BYTES / 1e6 / figures.seconds(),
+        figures.cpuSeconds() / gigabytes,
+        figures.inJournal() < 0
+            ? ""
+            : " and journald %.1f s".formatted(figures.journaldSeconds() / gigabytes),
+        figures.inFiles(),
+        figures.inJournal() < 0 ? "" : ", in the journal " + figures.inJournal());
   }
 
   private Figures measure(String runtime) throws IOException, InterruptedException {
@@ -147,8 +157,11 @@ public final class LogsBenchmark {
       Optional<IdleCost> idle = Optional.empty();
       if (silent > 0) {
         try (Writers writers = writers(runtime)) {
-          idle = Optional.of(IdleCost.measure(writers, silent));
+          idle = Optional.of(IdleCost.measure(node, writers, silent));
         }
+      }
+      if (lines == 0) {
+        return new Figures(runtime, 0, 0, 0, 0, journal ? 0 : -1, Optional.empty(), idle);
       }
       try (Writers writers = writers(runtime)) {
         return measure(runtime, journal, writers, idle);

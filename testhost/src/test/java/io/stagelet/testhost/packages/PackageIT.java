@@ -1,25 +1,42 @@
 package io.stagelet.testhost.packages;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
+import com.sun.net.httpserver.HttpServer;
 import io.stagelet.cri.v1.ContainerConfig;
 import io.stagelet.cri.v1.ContainerMetadata;
 import io.stagelet.cri.v1.CreateContainerRequest;
 import io.stagelet.cri.v1.ImageSpec;
+import io.stagelet.cri.v1.ListPodSandboxRequest;
+import io.stagelet.cri.v1.PodSandbox;
 import io.stagelet.cri.v1.PodSandboxConfig;
 import io.stagelet.cri.v1.PodSandboxMetadata;
 import io.stagelet.cri.v1.PullImageRequest;
+import io.stagelet.cri.v1.RemovePodSandboxRequest;
 import io.stagelet.cri.v1.RunPodSandboxRequest;
 import io.stagelet.cri.v1.StartContainerRequest;
 import io.stagelet.testhost.CriConnection;
 import io.stagelet.testhost.Node;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
@@ -41,13 +58,21 @@ class PackageIT {
   private static final String IMAGE = "127.0.0.1:5000/e2e-test-images/busybox:latest";
   private static final Duration SOON = Duration.ofSeconds(60);
   private static final Path DROP_INS = Path.of("/etc/stagelet/stagelet.toml.d");
-  private static final int PODS = 5;
+  private static final int PODS = 20;
+
+  /** The files that were there before it was installed. */
+  private static Set<String> before = Set.of();
+
+  /** Says a number twice a second: what is lost or said twice is seen. */
+  private static final String COUNTING =
+      "echo hello; i=0; while :; do i=$((i + 1)); echo number $i; sleep 0.5; done";
 
   @BeforeAll
   static void makeIt() {
     assertThat(PROJECT.resolve("cri-server/target/stagelet/lib"))
         .as("build cri-server first: ./mvnw -DskipTests -pl cri-server -am package")
         .isDirectory();
+    before = files();
     build("1.0.0", "");
   }
 
@@ -148,6 +173,9 @@ class PackageIT {
         .atMost(SOON)
         .untilAsserted(() -> assertThat(shell("stagelet logs default/pod2")).contains("hello"));
     shell("stagelet story default/pod2 > /dev/null");
+    assertThat(shell("journalctl -x --no-pager -t stagelet K8S_POD_NAME=pod2"))
+        .as("explained by the message catalog")
+        .contains("Subject: A pod is up", "Subject: Container app runs");
   }
 
   private static void startPod(CriConnection cri, String name) {
@@ -180,7 +208,7 @@ class PackageIT {
                                     .setKey("SECRET")
                                     .setValue(
                                         com.google.protobuf.ByteString.copyFromUtf8("hunter2")))
-                            .addAllCommand(List.of("sh", "-c", "echo hello; exec sleep 100000"))
+                            .addAllCommand(List.of("sh", "-c", COUNTING))
                             .setLogPath("app.log"))
                     .setSandboxConfig(pod)
                     .build())
@@ -201,10 +229,18 @@ class PackageIT {
         "mv /etc/cni/net.d /etc/cni/away",
         "network: ",
         "rm -rf /etc/cni/net.d; mv /etc/cni/away /etc/cni/net.d");
+    broken(
+        "systemctl stop dbus.socket dbus.service",
+        "systemd: there has been no connection to the bus",
+        "systemctl start dbus.socket");
+    broken(
+        "systemctl kill --signal=STOP systemd-journald",
+        "journal: ",
+        "systemctl kill --signal=CONT systemd-journald");
     try (CriConnection cri = new CriConnection(SOCKET)) {
       ImageSpec absent = ImageSpec.newBuilder().setImage("127.0.0.1:9/nobody/there:1").build();
       assertThat(
-              org.assertj.core.api.Assertions.catchThrowable(() ->
+              catchThrowable(() ->
                   cri.images().pullImage(PullImageRequest.newBuilder().setImage(absent).build())))
           .hasMessageContaining("RegistryUnavailable");
     }
@@ -232,6 +268,140 @@ class PackageIT {
     assertThat(shell("systemctl show -p StatusText stagelet")).endsWith("Serving CRI");
   }
 
+  @Test
+  @Order(5)
+  void aRegistrysMirrorIsTakenUpByAReload() throws IOException {
+    Path mirrors = Path.of("/etc/containers/registries.conf.d/50-test.conf");
+    Files.createDirectories(mirrors.getParent());
+    String published = "published.example/e2e-test-images/busybox:latest";
+    try (CriConnection cri = new CriConnection(SOCKET)) {
+      ImageSpec image = ImageSpec.newBuilder().setImage(published).build();
+      PullImageRequest pull = PullImageRequest.newBuilder().setImage(image).build();
+      Files.writeString(mirrors, mirror("127.0.0.1:9"));
+      shell("systemctl reload stagelet");
+      assertThat(catchThrowable(() -> cri.images().pullImage(pull))).hasMessageContaining(":9");
+      assertThat(attempt("stagelet status").output())
+          .contains("BROKEN registry: the last pull from published.example failed");
+
+      Files.writeString(mirrors, mirror("127.0.0.1:5000"));
+      shell("systemctl reload stagelet");
+      var _ = cri.images().pullImage(pull);
+      assertThat(attempt("stagelet status").output()).doesNotContain("published.example");
+    } finally {
+      Files.delete(mirrors);
+    }
+  }
+
+  private static String mirror(String location) {
+    return """
+    [[registry]]
+    location = "published.example"
+    [[registry.mirror]]
+    location = "%s"
+    insecure = true
+    """
+        .formatted(location);
+  }
+
+  @Test
+  @Order(5)
+  void metricsAndTracesGoWhereTheyAreConfiguredTo() throws Exception {
+    List<String> traces = new CopyOnWriteArrayList<>();
+    HttpServer collector =
+        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    collector.createContext(
+        "/v1/traces",
+        exchange -> {
+          traces.add(new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8));
+          exchange.sendResponseHeaders(200, -1);
+          exchange.close();
+        });
+    collector.start();
+    Path dropIn =
+        Files.writeString(
+            DROP_INS.resolve("50-test.toml"),
+            """
+            metrics.address = "127.0.0.1:9441"
+            traces.endpoint = "http://127.0.0.1:%d"
+            """
+                .formatted(collector.getAddress().getPort()));
+    try {
+      shell("systemctl restart stagelet");
+      try (CriConnection cri = new CriConnection(SOCKET)) {
+        startPod(cri, "traced");
+        removePod(cri, "traced");
+      }
+
+      assertThat(page("/healthz")).isEqualTo("200 ok\n");
+      assertThat(page("/metrics"))
+          .startsWith("200 ")
+          .contains("stagelet_stage_duration_seconds_count{operation=\"RunPodSandbox\"");
+      assertThat(page("/v1/pods")).startsWith("404 ");
+      theDashboardAndTheRulesFindTheirMetrics(page("/metrics"));
+      shell("mv /etc/cni/net.d /etc/cni/away");
+      try {
+        assertThat(page("/healthz")).startsWith("503 ").contains("network: ");
+      } finally {
+        shell("rm -rf /etc/cni/net.d; mv /etc/cni/away /etc/cni/net.d");
+      }
+      await()
+          .atMost(SOON)
+          .untilAsserted(() ->
+              assertThat(String.join("", traces))
+                  .contains(
+                      "runtime.v1.RuntimeService/RunPodSandbox",
+                      "RunPodSandbox network",
+                      "CreateContainer root filesystem",
+                      "runtime.v1.ImageService/PullImage",
+                      "{\"key\":\"k8s.pod.name\",\"value\":{\"stringValue\":\"traced\"}}"));
+      assertThat(shell("stagelet metrics --json")).contains("\"stagelet_trace_spans_total\"");
+    } finally {
+      Files.delete(dropIn);
+      collector.stop(0);
+      shell("systemctl restart stagelet");
+    }
+  }
+
+  /** The code and the text of a page on the configured address. */
+  private static String page(String path) throws IOException, InterruptedException {
+    try (HttpClient client = HttpClient.newHttpClient()) {
+      HttpResponse<String> answer =
+          client.send(
+              HttpRequest.newBuilder(URI.create("http://127.0.0.1:9441" + path)).build(),
+              HttpResponse.BodyHandlers.ofString());
+      return answer.statusCode() + " " + answer.body();
+    }
+  }
+
+  /** What they ask for is served, and not only written down. */
+  private static void theDashboardAndTheRulesFindTheirMetrics(String metrics) throws IOException {
+    Pattern name = Pattern.compile("\\bstagelet_[a-z_]+");
+    for (String file : List.of("grafana-dashboard.json", "alerts.yml")) {
+      List<String> asked =
+          name.matcher(Files.readString(PROJECT.resolve("docs/observe").resolve(file)))
+              .results()
+              .map(MatchResult::group)
+              .distinct()
+              // gauges of what is under way have samples only then
+              .filter(metric -> !metric.matches(".*(_under_way|_oldest_seconds)"))
+              .toList();
+      assertThat(asked).hasSizeGreaterThan(5);
+      assertThat(metrics).as(file).contains(asked);
+    }
+  }
+
+  private static void removePod(CriConnection cri, String name) {
+    cri.runtime().listPodSandbox(ListPodSandboxRequest.getDefaultInstance()).getItemsList().stream()
+        .filter(pod -> pod.getMetadata().getName().equals(name))
+        .map(PodSandbox::getId)
+        .forEach(id -> {
+          var _ =
+              cri.runtime()
+                  .removePodSandbox(
+                      RemovePodSandboxRequest.newBuilder().setPodSandboxId(id).build());
+        });
+  }
+
   private static void broken(String breakIt, String words, String mendIt) {
     shell(breakIt);
     try {
@@ -241,14 +411,17 @@ class PackageIT {
     } finally {
       shell(mendIt);
     }
-    assertThat(attempt("stagelet status").output()).doesNotContain("BROKEN " + words);
+    await()
+        .atMost(SOON)
+        .untilAsserted(() ->
+            assertThat(attempt("stagelet status").output()).doesNotContain("BROKEN " + words));
   }
 
   @Test
   @Order(6)
   void anUpgradeIsNotNoticedByPods() throws IOException {
-    String before = sleepers();
-    assertThat(before.lines()).hasSize(PODS);
+    String before = processes();
+    assertThat(before.lines().filter(line -> line.startsWith("MainPID="))).hasSize(PODS);
     Files.writeString(Path.of("/etc/stagelet/stagelet.toml"), "[log]\nlevel = \"info\"\n");
     String server = shell("systemctl show -p MainPID stagelet");
 
@@ -257,14 +430,33 @@ class PackageIT {
 
     assertThat(shell("dpkg-query -W -f '${Version}' stagelet")).isEqualTo("1.0.1");
     assertThat(shell("systemctl show -p MainPID stagelet")).isNotEqualTo(server);
-    assertThat(sleepers()).isEqualTo(before);
+    assertThat(processes()).isEqualTo(before);
     assertThat(shell("stagelet ps").lines()).hasSize(PODS + 1);
+    assertThat(shell("stagelet ps --json")).doesNotContain("\"attempt\" : 1");
     assertThat(shell("cat /etc/stagelet/stagelet.toml")).isEqualTo("[log]\nlevel = \"info\"");
+    for (int i = 0; i < PODS; i++) {
+      int upgraded = numbers(i).size();
+      int pod = i;
+      await().atMost(SOON).until(() -> numbers(pod).size() > upgraded + 1);
+      List<Integer> numbers = numbers(i);
+      assertThat(numbers)
+          .as("the log of pod%d has all that it said, once", i)
+          .isEqualTo(IntStream.rangeClosed(1, numbers.size()).boxed().toList());
+    }
   }
 
-  /** The containers' processes, each with the time of its start. */
-  private static String sleepers() {
-    return shell("ps -eo pid,lstart,args | grep '[s]leep 100000' | sort");
+  /** What a pod has said so far, as kubelet's log has it. */
+  private static List<Integer> numbers(int pod) throws IOException {
+    return Files.readAllLines(Path.of("/var/log/pods/default_pod" + pod, "app.log")).stream()
+        .filter(line -> line.contains(" F number "))
+        .map(line -> Integer.valueOf(line.substring(line.lastIndexOf(' ') + 1)))
+        .toList();
+  }
+
+  /** The containers' first processes, as systemd knows them, and since when. */
+  private static String processes() {
+    return shell(
+        "systemctl show -p Id -p MainPID -p NRestarts -p ExecMainStartTimestampMonotonic 'ctr-*'");
   }
 
   @Test
@@ -278,7 +470,7 @@ class PackageIT {
     shell("systemctl daemon-reload && systemctl restart stagelet");
     String before = shell("systemctl show -p MainPID --value stagelet");
     assertThat(before).isNotEqualTo(server);
-    String pods = sleepers();
+    String pods = processes();
 
     shell("kill -STOP " + before);
 
@@ -292,7 +484,7 @@ class PackageIT {
         });
     shell("rm -r /run/systemd/system/stagelet.service.d && systemctl daemon-reload");
     assertThat(shell("stagelet ps").lines()).hasSize(PODS + 1);
-    assertThat(sleepers()).isEqualTo(pods);
+    assertThat(processes()).isEqualTo(pods);
   }
 
   @Test
@@ -300,7 +492,7 @@ class PackageIT {
   void removedAndPurgedNothingIsLeftButTheStore() throws IOException {
     shell("DEBIAN_FRONTEND=noninteractive dpkg --remove stagelet >&2");
 
-    assertThat(shell("ps -eo args | grep '[s]leep 100000' || true")).isEmpty();
+    assertThat(shell("ps -eo args | grep '[e]cho number' || true")).isEmpty();
     assertThat(shell("systemctl list-units --all --plain --no-legend 'pod-*' 'ctr-*' 'stagelet*'"))
         .isEmpty();
     assertThat(shell("grep -c stagelet /proc/self/mountinfo || true")).isEqualTo("0");
@@ -310,26 +502,35 @@ class PackageIT {
 
     shell("DEBIAN_FRONTEND=noninteractive dpkg --purge stagelet >&2");
 
-    assertThat(leftFiles()).containsExactly(Path.of("/var/lib/stagelet"));
+    assertThat(left())
+        .contains("/var/lib/stagelet")
+        .allMatch(
+            file -> file.equals("/var/lib/stagelet") || file.startsWith("/var/lib/stagelet/"));
+    assertThat(shell("ip -o link | grep -c 'veth' || true")).isEqualTo("0");
+    assertThat(shell("ls /run/netns 2> /dev/null || true")).isEmpty();
 
     install("1.0.1");
     shell("DEBIAN_FRONTEND=noninteractive STAGELET_PURGE_STORE=yes dpkg --purge stagelet >&2");
-    assertThat(leftFiles()).isEmpty();
+    assertThat(left()).isEmpty();
   }
 
-  private static List<Path> leftFiles() throws IOException {
-    return Stream.of(
-            "/etc/stagelet",
-            "/run/stagelet",
-            "/usr/bin/stagelet",
-            "/usr/lib/stagelet",
-            "/usr/lib/systemd/system/stagelet.service",
-            "/etc/systemd/system/multi-user.target.wants/stagelet.service",
-            "/etc/systemd/system/sockets.target.wants/stagelet.socket",
-            "/usr/share/doc/stagelet",
-            "/var/lib/stagelet")
-        .map(Path::of)
-        .filter(file -> Files.exists(file, java.nio.file.LinkOption.NOFOLLOW_LINKS))
+  /** What is anybody's, or other programs' own, and what this test made. */
+  private static final Pattern OF_OTHERS =
+      Pattern.compile(
+          "/var/lib/(dpkg|apt|docker-registry|systemd)(/.*)?|/var/(log|cache|tmp)(/.*)?|/etc/cni(/.*)?"
+              + "|/etc/containers(/.*)?|/run/(systemd|udev|log|dbus|testhost)(/.*)?|/var/lib/cni(/(networks(/testhost(/(lock|last_reserved_ip\\.0))?)?)?)?"
+              + "|/etc/ld\\.so\\.cache|/etc/hosts|/run/xtables\\.lock");
+
+  /** All files where a program may have any. */
+  private static Set<String> files() {
+    return shell("find /etc /usr /opt /srv /run /var -xdev").lines().collect(Collectors.toSet());
+  }
+
+  /** What there is now and was not before. */
+  private static List<String> left() {
+    return files().stream()
+        .filter(file -> !before.contains(file) && !OF_OTHERS.matcher(file).matches())
+        .sorted()
         .toList();
   }
 }

@@ -1,0 +1,73 @@
+package io.stagelet.units;
+
+import io.stagelet.linux.Command;
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.StageletException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Optional;
+
+/**
+ * What systemd has noted of processes that the kernel killed for want of memory. It looks at the
+ * count in a unit's control group each time a process of it ends, before the group goes, and writes
+ * an entry to the journal when it has grown; a unit that goes on after such a kill ({@link
+ * OomPolicy#CONTINUE}) bears no other trace of it.
+ */
+public final class OutOfMemoryKills {
+  /** The catalog's id of such an entry. */
+  private static final String MESSAGE_ID = "fe6faa94e7774663a0da52717891d8ef";
+
+  private static final Duration DEADLINE = Duration.ofSeconds(10);
+
+  private OutOfMemoryKills() {}
+
+  /**
+   * When systemd last noted one of this unit; empty when it never did.
+   *
+   * @throws StageletException when the journal cannot be asked
+   */
+  public static Optional<Instant> last(UnitName unit) {
+    Optional<Instant> noted = asked(unit);
+    if (noted.isPresent()) {
+      return noted;
+    }
+    // it may be on its way still
+    Command.of("journalctl", "--sync").withDeadline(DEADLINE).runChecked();
+    return asked(unit);
+  }
+
+  private static Optional<Instant> asked(UnitName unit) {
+    String line =
+        Command.of(
+                "journalctl",
+                "--quiet",
+                "--no-pager",
+                "--lines=1",
+                "--output=export",
+                "--output-fields=MESSAGE_ID",
+                "_PID=1",
+                "MESSAGE_ID=" + MESSAGE_ID,
+                "UNIT=" + unit.value())
+            .withDeadline(DEADLINE)
+            .runChecked()
+            .text();
+    return timestamp(line);
+  }
+
+  /** The time of an entry in the export format. */
+  static Optional<Instant> timestamp(String entry) {
+    String field = "__REALTIME_TIMESTAMP=";
+    try {
+      return entry
+          .lines()
+          .filter(line -> line.startsWith(field))
+          .map(line -> Long.parseLong(line.substring(field.length())))
+          .map(microseconds -> Instant.EPOCH.plus(microseconds, ChronoUnit.MICROS))
+          .findFirst();
+    } catch (NumberFormatException notATime) {
+      throw new StageletException(
+          ErrorCode.INTERNAL, "journalctl says of an entry: %s".formatted(entry), notATime);
+    }
+  }
+}
