@@ -23,21 +23,21 @@ final class DocumentedCommands {
 
   static {
     MEANT.put(" +#.*", "");
-    MEANT.put("default/web-0", "default/POD");
-    MEANT.put("NAMESPACE/POD", "default/POD");
-    MEANT.put("ctr-default-web-0-app-[0-9a-f]+", "'ctr-default-POD-app-*'");
-    MEANT.put("pod-default-web-0", "pod-default-POD");
-    MEANT.put("ctr-NAMESPACE-POD", "ctr-default-POD");
-    MEANT.put("K8S_POD_NAME=web-0", "K8S_POD_NAME=POD");
-    MEANT.put("\\[?CONTAINER\\]?|(?<=POD )NAME", "app");
-    MEANT.put("(stage0 (?:show|rm|export)) app", "$1 IMAGE");
-    MEANT.put("quay\\.io/team/app:1", "IMAGE");
+    MEANT.put("default/web-0|NAMESPACE/POD", "default/@POD@");
+    MEANT.put("ctr-default-web-0-app-[0-9a-f]+", "'ctr-default-@POD@-app-*'");
+    MEANT.put("pod-default-web-0", "pod-default-@POD@");
+    MEANT.put("ctr-NAMESPACE-POD", "ctr-default-@POD@");
+    MEANT.put("K8S_POD_NAME=web-0", "K8S_POD_NAME=@POD@");
+    MEANT.put("(stagelet [a-z]+) POD", "$1 @POD@");
+    MEANT.put("\\[CONTAINER\\]|CONTAINER|(?<=@POD@ )NAME", "app");
+    MEANT.put("(stage0 (?:show|rm|export)) app", "$1 @IMAGE@");
+    MEANT.put("quay\\.io/team/app:1", "@IMAGE@");
     MEANT.put("app\\.tar", "/tmp/app.tar");
-    MEANT.put("stage0 import", "stage0 export IMAGE /tmp/app.tar \\&\\& stage0 import");
+    MEANT.put("stage0 import", "stage0 export @IMAGE@ /tmp/app.tar && stage0 import");
     MEANT.put(
-        "stage0 export IMAGE /tmp/app.tar$",
-        "rm /tmp/app.tar \\&\\& stage0 export IMAGE /tmp/app.tar");
-    MEANT.put("stage0 mount (.*)", "stage0 mount $1 \\&\\& stage0 unmount /mnt");
+        "^stage0 export @IMAGE@ /tmp/app\\.tar$",
+        "rm /tmp/app.tar && stage0 export @IMAGE@ /tmp/app.tar");
+    MEANT.put("stage0 mount (.*)", "stage0 mount $1 && stage0 unmount /mnt");
   }
 
   private DocumentedCommands() {}
@@ -62,7 +62,7 @@ final class DocumentedCommands {
           .map(match -> match.group(1))
           .filter(line -> !line.contains("…"))
           .map(DocumentedCommands::meant)
-          .map(line -> line.replace("IMAGE", image).replace("POD", pod))
+          .map(line -> line.replace("@IMAGE@", image).replace("@POD@", pod))
           .distinct()
           .toList();
     }
