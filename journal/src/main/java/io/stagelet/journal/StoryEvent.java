@@ -100,8 +100,6 @@ public enum StoryEvent {
   CALLER_REFUSED("e89e2e89b4f24bdcb9ffe4bbd0bdf987", Level.WARN),
   /** A question at the control socket could not be answered. */
   PAGE_FAILED("2d6eb11dad224a3ab432956c0482745f", Level.WARN),
-  /** A collector takes no spans. */
-  TRACES_REFUSED("8409483358614eca8b9e1e17508b18b4", Level.WARN),
   /** The server does not answer itself, and systemd's watchdog is not told that it is well. */
   WATCHDOG_NOT_TOLD("30a4e6eed8374bcdbc4900a2c1cc7e48", Level.WARN);
 
