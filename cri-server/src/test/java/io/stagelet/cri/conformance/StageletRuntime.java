@@ -32,7 +32,9 @@ final class StageletRuntime implements RuntimeUnderTest {
   private static final List<Handler> HANDLERS =
       Stream.concat(OCI.stream(), Stream.of(Handler.NSPAWN)).toList();
 
-  private static final String ARCHIVE = "classes.jsa";
+  /** What makes a start quick: most of a test that kills the server is its next start. */
+  private static final List<String> QUICK_START =
+      List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
 
   /** The file that says where the server is to die. */
   private static final String FAULT = "fault";
@@ -203,7 +205,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                             "-p",
                             "LogRateLimitBurst=100000000"),
                         commandLine(
-                            quickStart(config.resolveSibling(ARCHIVE), true),
+                            withArchive(config.resolveSibling("classes.jsa")),
                             "serve",
                             "--config",
                             config.toString())
@@ -225,13 +227,12 @@ final class StageletRuntime implements RuntimeUnderTest {
     return commandLine(List.of(), "serve", "--config", config.toString());
   }
 
-  /** What makes a start quick: most of a test that kills the server is its next start. */
-  private static List<String> quickStart(Path archive, boolean make) {
-    return List.of(
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:%sAutoCreateSharedArchive".formatted(make ? "+" : "-"),
-        "-XX:SharedArchiveFile=" + archive);
+  /** A server that is stopped writes its classes into the archive, if there is none yet. */
+  private static List<String> withArchive(Path archive) {
+    return Stream.concat(
+            QUICK_START.stream(),
+            Stream.of("-XX:+AutoCreateSharedArchive", "-XX:SharedArchiveFile=" + archive))
+        .toList();
   }
 
   private static List<String> commandLine(List<String> options, String... arguments) {
@@ -255,7 +256,7 @@ final class StageletRuntime implements RuntimeUnderTest {
   Command.Outcome check(String... options) {
     return Command.of(
             commandLine(
-                quickStart(configuration().resolveSibling(ARCHIVE), false),
+                QUICK_START,
                 Stream.concat(
                         Stream.of("check", "--json", "--config", configuration().toString()),
                         Stream.of(options))
