@@ -26,11 +26,7 @@ final class StageletRuntime implements RuntimeUnderTest {
   private static final String UNIT =
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
 
-  /** The handlers whose stage1 is {@code oci}. */
-  private static final List<Handler> OCI = List.of(new Handler("crun"), new Handler("runc"));
-
-  private static final List<Handler> HANDLERS =
-      Stream.concat(OCI.stream(), Stream.of(Handler.NSPAWN)).toList();
+  private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
 
   /** The file that says where the server is to die. */
   private static final String FAULT = "fault";
@@ -151,7 +147,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                     DROPPING.name(),
                     program(HANDLERS.getFirst().name()),
                     Handler.NSPAWN.name()));
-    for (Handler handler : OCI) {
+    for (Handler handler : HANDLERS) {
       text.append(
           """
 
