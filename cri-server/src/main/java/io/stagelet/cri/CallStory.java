@@ -24,7 +24,8 @@ import org.slf4j.spi.LoggingEventBuilder;
  * answered. All that is logged while a call is worked on carries the fields of its pod or container
  * and the call's own ({@code CRI_CALL}, {@code CRI_CALL_ID}).
  *
- * <p>Calls that only look are told at the level debug, and so are failures that kubelet expects.
+ * <p>Calls that only look are told at the level debug, and so are their failures that kubelet
+ * expects.
  */
 final class CallStory implements ServerInterceptor {
   private static final Logger LOG = LoggerFactory.getLogger(CallStory.class);
@@ -127,7 +128,7 @@ final class CallStory implements ServerInterceptor {
                   .log("{} is done{}, after {} ms", name, subjectAfter(": "), milliseconds);
             } else {
               LoggingEventBuilder failed =
-                  event(StoryEvent.CALL_FAILED, expected(status) ? Level.DEBUG : Level.ERROR)
+                  event(StoryEvent.CALL_FAILED, gravity(status))
                       .addKeyValue("CRI_MILLISECONDS", milliseconds)
                       .addKeyValue("CRI_STATUS", status.getCode());
               if (status.getCause() != null) {
@@ -152,19 +153,22 @@ final class CallStory implements ServerInterceptor {
       return subject.words().isEmpty() ? "" : words + subject.words();
     }
 
-    private static LoggingEventBuilder event(StoryEvent event, Level level) {
-      return event.on(LOG, level);
+    /**
+     * What was said to be asked for is said to be answered. NOT_FOUND is an ordinary answer where
+     * kubelet stops or removes what it has removed already, and a client that went away wants none.
+     */
+    private Level gravity(Status status) {
+      boolean ordinary =
+          switch (status.getCode()) {
+            case NOT_FOUND -> !changes() || name.startsWith("Stop") || name.startsWith("Remove");
+            case CANCELLED -> true;
+            default -> false;
+          };
+      return !ordinary ? Level.ERROR : changes() ? Level.INFO : Level.DEBUG;
     }
 
-    /**
-     * NOT_FOUND is an ordinary answer: kubelet asks for what it has just removed; and a client that
-     * went away wants none.
-     */
-    private static boolean expected(Status status) {
-      return switch (status.getCode()) {
-        case NOT_FOUND, CANCELLED -> true;
-        default -> false;
-      };
+    private static LoggingEventBuilder event(StoryEvent event, Level level) {
+      return event.on(LOG, level);
     }
   }
 }

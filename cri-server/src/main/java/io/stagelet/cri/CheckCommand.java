@@ -186,7 +186,7 @@ final class CheckCommand implements Callable<Integer> {
         .forEach(units::add);
     findings.addAll(inspection.nobodys(new Inspection.Known(units, ids)));
     findings.addAll(inspection.states(List.copyOf(sandboxes.values()), containers, mending));
-    findings.addAll(inspection.networks(sandboxRecords, mending));
+    findings.addAll(inspection.networks(List.copyOf(sandboxes.values()), mending));
     return findings;
   }
 

@@ -63,6 +63,11 @@ final class Container {
     return askedToStop.compareAndSet(false, true);
   }
 
+  /** Whether this server has sent it a signal to end. */
+  boolean wasSentSignal() {
+    return killed || askedToStop.get();
+  }
+
   /** Takes that back: the signal could not be sent. */
   void couldNotBeAsked() {
     askedToStop.set(false);

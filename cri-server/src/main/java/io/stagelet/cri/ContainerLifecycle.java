@@ -57,6 +57,8 @@ final class ContainerLifecycle {
   private static final int EXIT_CANNOT_START = 128;
   private static final String VOLUMES = "volumes";
   private static final int EXIT_UNKNOWN = 255;
+  private static final int BY_SIGTERM = 128 + 15;
+  private static final int BY_SIGKILL = 128 + 9;
 
   private record Key(SandboxId sandbox, String name, int attempt) {}
 
@@ -593,7 +595,19 @@ final class ContainerLifecycle {
             container.plan().name(),
             exited.exitCode(),
             exited.reason(),
-            exited.message().isEmpty() ? "" : ": " + exited.message());
+            (exited.message().isEmpty() ? "" : ": " + exited.message())
+                + sender(container, exited));
+  }
+
+  /** For whoever wonders who ended it: kubelet's own signals are told before. */
+  private static String sender(Container container, ContainerRecord.Exited exited) {
+    boolean ended = exited.exitCode() == BY_SIGKILL || exited.exitCode() == BY_SIGTERM;
+    return ended
+            && !exited.reason().equals("OOMKilled")
+            && !exited.message().isEmpty()
+            && !container.wasSentSignal()
+        ? ", which this server did not send: somebody stopped its unit, or a process sent it"
+        : "";
   }
 
   /** The end of a container, as systemd tells it. */
@@ -615,10 +629,12 @@ final class ContainerLifecycle {
     try {
       return container.stage1().endedForWantOfMemory(container.plan(), ended);
     } catch (StageletException failure) {
-      LOG.warn(
-          "whether container {} ended for want of memory cannot be found out: {}",
-          container.id().shortened(),
-          StageletException.reason(failure));
+      StoryEvent.OUT_OF_MEMORY_UNKNOWN
+          .on(LOG)
+          .log(
+              "whether container {} ended for want of memory cannot be found out: {}",
+              container.plan().name(),
+              StageletException.reason(failure));
       return false;
     }
   }
@@ -669,10 +685,12 @@ final class ContainerLifecycle {
       records.store(record);
       return true;
     } catch (StageletException failure) {
-      LOG.warn(
-          "what became of container {} could not be written down: {}",
-          record.plan().id().shortened(),
-          StageletException.reason(failure));
+      StoryEvent.RECORD_NOT_WRITTEN
+          .on(LOG)
+          .log(
+              "what became of container {} could not be written down: {}",
+              record.plan().name(),
+              StageletException.reason(failure));
       return false;
     }
   }

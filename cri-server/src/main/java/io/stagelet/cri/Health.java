@@ -92,7 +92,7 @@ final class Health {
             registry(),
             "See whether the registry answers (curl -I https://HOST/v2/), and what"
                 + " /etc/containers/registries.conf says of mirrors; the next pull that succeeds"
-                + " clears this.",
+                + " clears this, and so does an hour without another.",
             false),
         new Part(
             "journal",

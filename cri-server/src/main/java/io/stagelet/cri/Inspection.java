@@ -321,10 +321,17 @@ final class Inspection {
   }
 
   /** Whether CNI has what the records tell of, and nothing else. */
-  List<Finding> networks(List<SandboxRecord> sandboxes, Mending mending) {
+  List<Finding> networks(List<Sandbox> known, Mending mending) {
     List<Finding> findings = new ArrayList<>();
-    for (SandboxRecord sandbox : sandboxes) {
-      if (sandbox.phase() == SandboxRecord.Phase.READY && sandbox.network().isPresent()) {
+    List<SandboxRecord> sandboxes = known.stream().map(Sandbox::record).toList();
+    Set<Path> mounted = MountInfo.all().stream().map(MountInfo::target).collect(Collectors.toSet());
+    for (Sandbox one : known) {
+      SandboxRecord sandbox = one.record();
+      // of one that is down, or has lost its namespace, that is said already
+      if (sandbox.phase() == SandboxRecord.Phase.READY
+          && sandbox.network().isPresent()
+          && sandbox.plan().networkNamespace().filter(mounted::contains).isPresent()
+          && one.stage1().isUp(one.plan())) {
         try {
           cni.check(SandboxLifecycle.target(sandbox), sandbox.network().get());
         } catch (StageletException failure) {

@@ -102,10 +102,17 @@ final class Recovery {
       finding.repair().ifPresent(repair -> attempt(finding.subject(), repair));
     }
     for (SandboxRecord record : records.loadSandboxes().records()) {
-      attempt("sandbox " + record.plan().id().shortened(), () -> recover(record));
+      Story.about(
+          StoryFields.of(record),
+          () -> attempt("sandbox " + record.plan().id().shortened(), () -> recover(record)));
     }
     for (ContainerRecord record : records.loadContainers().records()) {
-      attempt("container " + record.plan().id().shortened(), () -> recover(record, descriptors));
+      Story.about(
+          about(record),
+          () ->
+              attempt(
+                  "container " + record.plan().id().shortened(),
+                  () -> recover(record, descriptors)));
     }
     tellOfHandlers();
     Inspection.Known known = known();
@@ -130,7 +137,7 @@ final class Recovery {
     StoryEvent.SERVER_RECOVERED
         .on(LOG)
         .log(
-            "{} sandboxes and {} containers are known",
+            "Stagelet has started; pods found here: {}, containers: {}",
             pods.sandboxes().size(),
             pods.containers().size());
   }
@@ -296,22 +303,25 @@ final class Recovery {
       throw failure;
     }
     if (record.phase() == SandboxRecord.Phase.CREATING) {
-      Story.about(
-          StoryFields.of(record.key()),
-          () ->
-              StoryEvent.SANDBOX_UNDONE
-                  .on(LOG)
-                  .log(
-                      "pod {}/{} was not made to its end when the server ended; what there is of sandbox {} is undone",
-                      record.key().namespace(),
-                      record.key().name(),
-                      record.plan().id().shortened()));
+      StoryEvent.SANDBOX_UNDONE
+          .on(LOG)
+          .log(
+              "pod {}/{} was not made to its end when the server ended; what there is of sandbox {} is undone",
+              record.key().namespace(),
+              record.key().name(),
+              record.plan().id().shortened());
       sandboxes.undo(record);
       return;
     }
     Sandbox sandbox = new Sandbox(record, stage1);
     pods.add(sandbox);
     sandboxes.reconcile(sandbox);
+  }
+
+  private Map<String, String> about(ContainerRecord record) {
+    return pods.findSandbox(record.plan().sandbox().id().value())
+        .map(sandbox -> StoryFields.of(new Container(record, sandbox)))
+        .orElse(Map.of());
   }
 
   private void recover(ContainerRecord record, Map<String, Integer> descriptors) {

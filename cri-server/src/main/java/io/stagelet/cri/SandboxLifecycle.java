@@ -332,10 +332,12 @@ final class SandboxLifecycle {
     try {
       records.store(record);
     } catch (StageletException failure) {
-      LOG.warn(
-          "what became of pod {} could not be written down: {}",
-          name(sandbox),
-          StageletException.reason(failure));
+      StoryEvent.RECORD_NOT_WRITTEN
+          .on(LOG)
+          .log(
+              "what became of pod {} could not be written down: {}",
+              name(sandbox),
+              StageletException.reason(failure));
     }
     sandbox.become(record);
     if (wasUp && record.phase() == SandboxRecord.Phase.NOT_READY) {

@@ -17,10 +17,16 @@ final class StoryFields {
     return fields;
   }
 
+  /** About a sandbox of which there is a record. */
+  static Map<String, String> of(SandboxRecord record) {
+    Map<String, String> fields = of(record.key());
+    fields.put("POD_ID", record.plan().id().value());
+    return fields;
+  }
+
   /** About a sandbox. */
   static Map<String, String> of(Sandbox sandbox) {
-    Map<String, String> fields = of(sandbox.record().key());
-    fields.put("POD_ID", sandbox.id().value());
+    Map<String, String> fields = of(sandbox.record());
     fields.put("OBJECT_SYSTEMD_UNIT", sandbox.unit());
     return fields;
   }

@@ -28,6 +28,9 @@ class MessageCatalogTest {
   private static final Pattern ENTRY =
       Pattern.compile("(?ms)^-- ([0-9a-f]{32})\\n(.*?)\\n\\n(.*?)(?=^-- |\\z)");
 
+  /** systemd's own, of messages that are looked for. */
+  private static final Set<String> FOREIGN = Set.of("fe6faa94e7774663a0da52717891d8ef");
+
   private record Explanation(String header, String text) {}
 
   @Test
@@ -46,6 +49,7 @@ class MessageCatalogTest {
               .map(MessageCatalogTest::text)
               .flatMap(text -> id.matcher(text).results())
               .map(match -> match.group(1))
+              .filter(found -> !FOREIGN.contains(found))
               .toList();
       assertThat(ids).containsExactlyInAnyOrderElementsOf(events().keySet());
     }

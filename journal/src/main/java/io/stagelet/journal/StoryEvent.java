@@ -46,6 +46,8 @@ public enum StoryEvent {
   CONTAINER_ENDED("18d24e87fac648e78c78648c0590e33b", Level.INFO),
   /** A container was ended for the memory it took. */
   CONTAINER_OUT_OF_MEMORY("8557562faf7a48928e72f483e9a02831", Level.WARN),
+  /** Whether a container was ended for the memory it took cannot be found out. */
+  OUT_OF_MEMORY_UNKNOWN("64c5a71ed34c467294ee1da787a92f70", Level.WARN),
   /** A container is forgotten. */
   CONTAINER_REMOVED("ef925c92a7f1458b8b33c4cc2d5c614f", Level.INFO),
   /** A process that left its container holds the container's output open. */
@@ -72,6 +74,8 @@ public enum StoryEvent {
   SANDBOX_UNDONE("998ab030a0544d70abe1d00c1564a5b7", Level.INFO),
   /** A record on disk could not be copied. */
   RECORD_WITHOUT_COPY("3a8e0c9a4413481fb343e9a9042c12a0", Level.WARN),
+  /** What became of a pod or container could not be written to disk. */
+  RECORD_NOT_WRITTEN("aa44951c67444b3481f0394a9fbdbb59", Level.WARN),
   /** Something could not be brought in order. */
   RECOVERY_FAILED("802da3f2512340829ed383edc6fc0705", Level.ERROR),
   /** A record on disk cannot be read. */
@@ -90,6 +94,8 @@ public enum StoryEvent {
   EXEC_LEFT_OVER("3a9c93eaca7745308dbfab32df6ef0b9", Level.WARN),
   /** The kernel has AppArmor, and containers run without its default profile. */
   APPARMOR_UNUSED("a8093c7b6a45421fa05e3038fe1abe80", Level.WARN),
+  /** The collector of traces takes none. */
+  TRACES_NOT_TAKEN("179052247b1b48668d7d182e4b986bb9", Level.WARN),
   /** A process that may not speak CRI tried to. */
   CALLER_REFUSED("e89e2e89b4f24bdcb9ffe4bbd0bdf987", Level.WARN),
   /** A question at the control socket could not be answered. */

@@ -239,7 +239,8 @@ class RelayTest {
               }
             });
     await().until(() -> relay.counters().stalledStreams() == 1);
-    await().during(Duration.ofMillis(300)).until(writer::isAlive);
+    // for less than a second nothing is said
+    await().during(Duration.ofMillis(1100)).until(writer::isAlive);
     takeEntriesUntilEndOf(writer);
     Thread finisher = Thread.ofPlatform().start(() -> relay.finish("c1", GRACE));
     takeEntriesUntilEndOf(finisher);

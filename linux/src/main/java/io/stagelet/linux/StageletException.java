@@ -1,5 +1,11 @@
 package io.stagelet.linux;
 
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,9 +36,24 @@ public class StageletException extends RuntimeException {
     return code;
   }
 
-  /** The message of {@code failure}, or its type's name where it has none; never empty. */
+  /**
+   * The message of {@code failure}, or its type's name where it has none; never empty. Where the
+   * JDK names only a file, what is wrong with it is added.
+   */
   public static String reason(Throwable failure) {
     String message = failure.getMessage();
+    if (failure instanceof FileSystemException of && of.getReason() == null && message != null) {
+      String wrong =
+          switch (of) {
+            case NoSuchFileException _ -> "no such file or directory: ";
+            case AccessDeniedException _ -> "permission denied: ";
+            case FileAlreadyExistsException _ -> "it exists already: ";
+            case DirectoryNotEmptyException _ -> "the directory is not empty: ";
+            case NotDirectoryException _ -> "not a directory: ";
+            default -> "";
+          };
+      return wrong + message;
+    }
     return message == null || message.isBlank() ? failure.getClass().getSimpleName() : message;
   }
 }

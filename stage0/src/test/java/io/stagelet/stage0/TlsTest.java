@@ -12,6 +12,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,8 +24,10 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
@@ -135,6 +139,11 @@ class TlsTest {
   }
 
   private byte[] pull(Set<String> insecure) throws InterruptedException {
+    return pull(host, insecure, Map.of());
+  }
+
+  private byte[] pull(String from, Set<String> insecure, Map<String, String> environment)
+      throws InterruptedException {
     RegistryFiles files =
         new RegistryFiles(
             directory.resolve("registries.conf"),
@@ -153,8 +162,9 @@ class TlsTest {
             Duration.ofSeconds(5),
             3,
             32 << 10);
-    return new RegistryClient(settings, Registries.of(files, insecure, Map.of()), Clock.systemUTC())
-        .find(ImageReference.parse(host + "/a:1"), Credentials.none())
+    return new RegistryClient(
+            settings, Registries.of(files, insecure, environment), Clock.systemUTC())
+        .find(ImageReference.parse(from + "/a:1"), Credentials.none())
         .manifest()
         .bytes();
   }
@@ -202,5 +212,84 @@ class TlsTest {
         pem("CERTIFICATE", clientKeys.getCertificate("client").getEncoded()));
 
     assertThatThrownBy(() -> pull(Set.of())).hasMessageContaining("has no key");
+  }
+
+  /** Leads to the server whatever it is asked for, but only whoever says the password. */
+  private void lead(ServerSocket proxy, List<String> asked) {
+    while (true) {
+      try {
+        Socket client = proxy.accept();
+        Thread _ = Thread.ofVirtual().start(() -> lead(client, asked));
+      } catch (IOException closed) {
+        return;
+      }
+    }
+  }
+
+  private void lead(Socket client, List<String> asked) {
+    try (client) {
+      StringBuilder head = new StringBuilder();
+      while (head.indexOf("\r\n\r\n") < 0) {
+        int next = client.getInputStream().read();
+        if (next < 0) {
+          return;
+        }
+        head.append((char) next);
+      }
+      boolean known =
+          head.toString()
+              .toLowerCase(Locale.ROOT)
+              .contains("proxy-authorization: basic bmftztpzzwnyzxq=");
+      asked.add(head.substring(0, head.indexOf("\r\n")) + (known ? " known" : ""));
+      client
+          .getOutputStream()
+          .write(
+              (known
+                      ? "HTTP/1.1 200 OK\r\n\r\n"
+                      : "HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic realm=\"p\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                  .getBytes(StandardCharsets.US_ASCII));
+      if (known) {
+        try (Socket to =
+            new Socket(InetAddress.getLoopbackAddress(), server.getAddress().getPort())) {
+          Thread back =
+              Thread.ofVirtual()
+                  .start(() -> {
+                    try {
+                      long _ = to.getInputStream().transferTo(client.getOutputStream());
+                    } catch (IOException ended) {
+                      // as the other way
+                    }
+                  });
+          long _ = client.getInputStream().transferTo(to.getOutputStream());
+          back.interrupt();
+        }
+      }
+    } catch (IOException ended) {
+      // the client has what it wanted
+    }
+  }
+
+  @Test
+  void aProxyLeadsToTheRegistryWhenItIsToldWhoAsks() throws Exception {
+    try (ServerSocket proxy = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
+      List<String> asked = new CopyOnWriteArrayList<>();
+      Thread _ = Thread.ofVirtual().start(() -> lead(proxy, asked));
+      String address = "@127.0.0.1:" + proxy.getLocalPort();
+
+      assertThat(
+              pull(
+                  "registry.invalid",
+                  Set.of("registry.invalid"),
+                  Map.of("HTTPS_PROXY", "http://name:secret" + address)))
+          .isEqualTo(MANIFEST);
+      assertThat(asked).last().isEqualTo("CONNECT registry.invalid:443 HTTP/1.1 known");
+
+      assertThatThrownBy(() ->
+              pull(
+                  "other.invalid",
+                  Set.of("other.invalid"),
+                  Map.of("HTTPS_PROXY", "http://name:wrong" + address)))
+          .hasMessageContaining("407");
+    }
   }
 }

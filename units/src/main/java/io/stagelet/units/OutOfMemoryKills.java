@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * What systemd has noted of processes that the kernel killed for want of memory. It looks at the
@@ -15,8 +16,8 @@ import java.util.Optional;
  * OomPolicy#CONTINUE}) bears no other trace of it.
  */
 public final class OutOfMemoryKills {
-  /** The catalog's id of such an entry. */
-  private static final String MESSAGE_ID = "fe6faa94e7774663a0da52717891d8ef";
+  /** The id of such an entry in systemd's catalog. */
+  private static final UUID MESSAGE_ID = UUID.fromString("fe6faa94-e777-4663-a0da-52717891d8ef");
 
   private static final Duration DEADLINE = Duration.ofSeconds(10);
 
@@ -47,7 +48,7 @@ public final class OutOfMemoryKills {
                 "--output=export",
                 "--output-fields=MESSAGE_ID",
                 "_PID=1",
-                "MESSAGE_ID=" + MESSAGE_ID,
+                "MESSAGE_ID=" + MESSAGE_ID.toString().replace("-", ""),
                 "UNIT=" + unit.value())
             .withDeadline(DEADLINE)
             .runChecked()

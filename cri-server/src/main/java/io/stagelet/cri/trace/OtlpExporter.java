@@ -1,5 +1,6 @@
 package io.stagelet.cri.trace;
 
+import io.stagelet.journal.StoryEvent;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
 import java.net.URI;
@@ -175,7 +176,9 @@ public final class OtlpExporter implements SpanSink, AutoCloseable {
   private void complain(String words) {
     if (!complained) {
       complained = true;
-      LOG.warn("the collector of traces at {} takes no spans: {}", address, words);
+      StoryEvent.TRACES_NOT_TAKEN
+          .on(LOG)
+          .log("the collector of traces at {} takes no spans: {}", address, words);
     }
   }
 

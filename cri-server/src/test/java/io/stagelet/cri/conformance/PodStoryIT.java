@@ -3,6 +3,8 @@ package io.stagelet.cri.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stagelet.cri.v1.Mount;
+import io.stagelet.linux.Command;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -123,6 +125,50 @@ class PodStoryIT extends ConformanceSuite {
 
     assertThat(stagelet("story", reference(pod)))
         .anySatisfy(line -> assertThat(line).contains("CreateContainer failed", reason));
+  }
+
+  @Test
+  void anImageThatIsNotThereIsACallThatFailed() {
+    stageletOnly("the journal tells of failures");
+    TestPod pod = pods().run();
+    PushedImage image = images().unique().push();
+    String wrong = image.byTag() + "-not";
+
+    String reason =
+        String.valueOf(refusal(() -> cri().pullImage(wrong, pod.config())).getDescription());
+
+    assertThat(stagelet("story", reference(pod)))
+        .anySatisfy(line -> assertThat(line).contains("PullImage failed", wrong, reason));
+  }
+
+  @Test
+  void whoEndedAContainerIsSaidWhereStageletWasNotAsked() {
+    stageletOnly("the journal tells the whole story");
+    TestPod pod = pods().run();
+    TestContainer stopped = pod.container().idle().start();
+    String seconds = NodeProcesses.markedSleep();
+    TestContainer killed = pod.container().shell("exec sleep " + seconds).start();
+    killed
+        .awaitSleeping(seconds)
+        .forEach(pid -> Command.of("kill", "-KILL", Long.toString(pid)).runChecked());
+    killed.awaitEnd();
+    stopped.stop(Duration.ZERO);
+    stopped.awaitEnd();
+
+    List<String> story = stagelet("story", reference(pod));
+
+    assertThat(
+            line(
+                story,
+                "container " + killed.config().getMetadata().getName() + " has ended",
+                "(SIGKILL)"))
+        .contains("this server did not send");
+    assertThat(
+            line(
+                story,
+                "container " + stopped.config().getMetadata().getName() + " has ended",
+                "(SIGKILL)"))
+        .doesNotContain("this server did not send");
   }
 
   private static String reference(TestPod pod) {

@@ -28,6 +28,8 @@ final class StageletRuntime implements RuntimeUnderTest {
 
   private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
 
+  private static final String ARCHIVE = "classes.jsa";
+
   /** The file that says where the server is to die. */
   private static final String FAULT = "fault";
 
@@ -197,7 +199,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                             "-p",
                             "LogRateLimitBurst=100000000"),
                         commandLine(
-                            quickStart(config.resolveSibling("classes.jsa")),
+                            quickStart(config.resolveSibling(ARCHIVE), true),
                             "serve",
                             "--config",
                             config.toString())
@@ -220,11 +222,11 @@ final class StageletRuntime implements RuntimeUnderTest {
   }
 
   /** What makes a start quick: most of a test that kills the server is its next start. */
-  private static List<String> quickStart(Path archive) {
+  private static List<String> quickStart(Path archive, boolean make) {
     return List.of(
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
-        "-XX:+AutoCreateSharedArchive",
+        "-XX:%sAutoCreateSharedArchive".formatted(make ? "+" : "-"),
         "-XX:SharedArchiveFile=" + archive);
   }
 
@@ -249,7 +251,7 @@ final class StageletRuntime implements RuntimeUnderTest {
   Command.Outcome check(String... options) {
     return Command.of(
             commandLine(
-                List.of(),
+                quickStart(configuration().resolveSibling(ARCHIVE), false),
                 Stream.concat(
                         Stream.of("check", "--json", "--config", configuration().toString()),
                         Stream.of(options))

@@ -120,6 +120,9 @@ public final class PullBenchmark {
         }
         millis.put(what, time.medianMillis());
         millis.put(what + ", CPU", cpu.medianMillis());
+        System.err.printf(
+            "%s: %s %.0f ms, CPU %.0f ms%n",
+            runtime, what, time.medianMillis(), cpu.medianMillis());
       });
       startable.forEach((layers, image) -> container(cri, layers, image, millis));
     } finally {

@@ -44,8 +44,10 @@ class KubeletAcceptance {
   static void startIt() throws IOException {
     String kubelet = System.getenv().getOrDefault("KUBELET", "");
     assertThat(kubelet).as("testhost/kubelet calls this, with a kubelet in KUBELET").isNotEmpty();
-    shell(PROJECT + "/dist/package deb >&2");
-    NODE.start("installed");
+    shell(
+        "OUT=/var/tmp/packages VERSION=1.0.0 SOURCE_DATE_EPOCH=1790000000 %s/dist/package deb >&2"
+            .formatted(PROJECT));
+    shell("PACKAGES=/var/tmp/packages %s/testhost/inside installed".formatted(PROJECT));
     NODE.pushImages("e2e-test-images/busybox");
     // a container has no kernel log, and the machine no way out; kubelet wants both
     shell("[ -e /dev/kmsg ] || ln -s null /dev/kmsg");

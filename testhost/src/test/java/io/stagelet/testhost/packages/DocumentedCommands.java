@@ -1,0 +1,86 @@
+package io.stagelet.testhost.packages;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * The commands that the documents show, with a pod and an image of this machine in the place of
+ * those that they name. Commands that make, install or remove something are the test's own.
+ */
+final class DocumentedCommands {
+  private static final Pattern COMMAND =
+      Pattern.compile(
+          " {4}((?:stagelet|stage0|journalctl|systemctl (?:status|list-jobs|reload)) .*)");
+
+  /** What stands for something; the longer before what it begins with. */
+  private static final Map<String, String> MEANT = new LinkedHashMap<>();
+
+  static {
+    MEANT.put(" +#.*", "");
+    MEANT.put("default/web-0|NAMESPACE/POD", "default/@POD@");
+    MEANT.put("ctr-default-web-0-app-[0-9a-f]+", "'ctr-default-@POD@-app-*'");
+    MEANT.put("pod-default-web-0", "pod-default-@POD@");
+    MEANT.put("ctr-NAMESPACE-POD", "ctr-default-@POD@");
+    MEANT.put("K8S_POD_NAME=web-0", "K8S_POD_NAME=@POD@");
+    MEANT.put("(stagelet [a-z]+) POD", "$1 @POD@");
+    MEANT.put("\\[CONTAINER\\]|CONTAINER|(?<=@POD@ )NAME", "app");
+    MEANT.put("(stage0 (?:show|rm|export)) app", "$1 @IMAGE@");
+    MEANT.put("quay\\.io/team/app:1", "@IMAGE@");
+    MEANT.put("app\\.tar", "/tmp/app.tar");
+    MEANT.put("stage0 import", "stage0 export @IMAGE@ /tmp/app.tar && stage0 import");
+    MEANT.put(
+        "^stage0 export @IMAGE@ /tmp/app\\.tar$",
+        "rm /tmp/app.tar && stage0 export @IMAGE@ /tmp/app.tar");
+    MEANT.put("stage0 mount (.*)", "stage0 mount $1 && stage0 unmount /mnt");
+  }
+
+  private DocumentedCommands() {}
+
+  /**
+   * All of them, in their order; those with an id that nobody can know are not among them.
+   *
+   * @param pod the name of a pod in the namespace default, which has a container called app
+   * @param image one that no container is made of
+   */
+  static List<String> with(Path project, String pod, String image) throws IOException {
+    try (Stream<Path> docs = Files.list(project.resolve("docs"))) {
+      List<Path> documents =
+          Stream.concat(
+                  Stream.of(project.resolve("README.md")),
+                  docs.filter(file -> file.toString().endsWith(".md")).sorted())
+              .toList();
+      return documents.stream()
+          .flatMap(DocumentedCommands::lines)
+          .map(COMMAND::matcher)
+          .filter(java.util.regex.Matcher::matches)
+          .map(match -> match.group(1))
+          .filter(line -> !line.contains("…"))
+          .map(DocumentedCommands::meant)
+          .map(line -> line.replace("@IMAGE@", image).replace("@POD@", pod))
+          .distinct()
+          .toList();
+    }
+  }
+
+  private static String meant(String line) {
+    String text = line;
+    for (Map.Entry<String, String> one : MEANT.entrySet()) {
+      text = text.replaceAll(one.getKey(), one.getValue());
+    }
+    return text.strip();
+  }
+
+  private static Stream<String> lines(Path document) {
+    try {
+      return Files.readAllLines(document).stream();
+    } catch (IOException failure) {
+      throw new java.io.UncheckedIOException(failure);
+    }
+  }
+}
