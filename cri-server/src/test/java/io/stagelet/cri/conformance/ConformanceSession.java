@@ -90,9 +90,14 @@ final class ConformanceSession implements AutoCloseable {
     return images;
   }
 
-  /** New ones, one for each handler. */
-  Stream<NodeUnderTest> nodes() {
-    return handlers.stream().map(handler -> new NodeUnderTest(this, handler));
+  /** New ones for a suite, one for each handler. */
+  Stream<NodeUnderTest> nodes(Class<?> suite) {
+    boolean also =
+        System.getProperty("cri.handler") == null
+            && runtime instanceof StageletRuntime
+            && suite.isAnnotationPresent(AlsoOnNspawn.class);
+    return Stream.concat(handlers.stream(), also ? Stream.of(Handler.NSPAWN) : Stream.of())
+        .map(handler -> new NodeUnderTest(this, handler));
   }
 
   /** The tag of an image that is on the node: pulled now unless it has been. */

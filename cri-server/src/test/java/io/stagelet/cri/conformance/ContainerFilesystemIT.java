@@ -12,6 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * What a container sees of files: its image, its own layer over it, and what is mounted into it.
  */
+@AlsoOnNspawn
 class ContainerFilesystemIT extends ConformanceSuite {
   @TempDir private Path host;
 

@@ -7,6 +7,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** What runs in a container, and as whom: the container's configuration over the image's. */
+@AlsoOnNspawn
 class ContainerProcessIT extends ConformanceSuite {
   private static final String WHO = "id -u; id -g; id -G";
 

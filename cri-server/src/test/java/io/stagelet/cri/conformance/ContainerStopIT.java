@@ -14,6 +14,7 @@ import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 
 /** A container is asked to end, and made to end when its grace is over. */
+@AlsoOnNspawn
 class ContainerStopIT extends ConformanceSuite {
   private static final Duration LONG = Duration.ofSeconds(60);
 

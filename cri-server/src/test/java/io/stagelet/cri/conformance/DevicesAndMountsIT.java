@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a container gets beyond the usual: CDI devices, mount options, capabilities, a folder. */
+@AlsoOnNspawn
 class DevicesAndMountsIT extends ConformanceSuite {
   private static final Path CDI = Path.of("/etc/cdi");
 

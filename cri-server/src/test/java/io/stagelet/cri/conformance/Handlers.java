@@ -11,6 +11,6 @@ final class Handlers implements ArgumentsProvider {
   @Override
   public Stream<? extends Arguments> provideArguments(
       ParameterDeclarations parameters, ExtensionContext context) {
-    return ConformanceSession.of(context).nodes().map(Arguments::of);
+    return ConformanceSession.of(context).nodes(context.getRequiredTestClass()).map(Arguments::of);
   }
 }

@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Calls that are made again, at once, or given up, do no harm. */
+@AlsoOnNspawn
 class IdempotenceIT extends ConformanceSuite {
   private static final int MANY = 10;
 

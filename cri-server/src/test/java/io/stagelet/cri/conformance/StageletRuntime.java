@@ -26,11 +26,7 @@ final class StageletRuntime implements RuntimeUnderTest {
   private static final String UNIT =
       "stagelet-conformance-" + ProcessHandle.current().pid() + ".service";
 
-  /** The handlers whose stage1 is {@code oci}. */
-  private static final List<Handler> OCI = List.of(new Handler("crun"), new Handler("runc"));
-
-  private static final List<Handler> HANDLERS =
-      Stream.concat(OCI.stream(), Stream.of(Handler.NSPAWN)).toList();
+  private static final List<Handler> HANDLERS = List.of(new Handler("crun"), new Handler("runc"));
 
   /** What makes a start quick: most of a test that kills the server is its next start. */
   private static final List<String> QUICK_START =
@@ -155,7 +151,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                     DROPPING.name(),
                     program(HANDLERS.getFirst().name()),
                     Handler.NSPAWN.name()));
-    for (Handler handler : OCI) {
+    for (Handler handler : HANDLERS) {
       text.append(
           """
 

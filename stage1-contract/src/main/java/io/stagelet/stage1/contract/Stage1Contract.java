@@ -14,6 +14,7 @@ import io.stagelet.stage0.spi.ContainerState;
 import io.stagelet.stage0.spi.ExecPlan;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
+import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage0.spi.Stage1Listener;
 import io.stagelet.stage0.spi.StartFailure;
 import io.stagelet.units.Units;
@@ -56,10 +57,10 @@ public abstract class Stage1Contract {
   /**
    * Opens the stage1, as its provider would for a handler.
    *
-   * @param units the connection that the server would share
+   * @param host what the server would share: the connection to systemd, and no faults
    * @param runDirectory a directory on a tmpfs that belongs to the handler; it may not exist yet
    */
-  protected abstract Stage1 open(Units units, Path runDirectory);
+  protected abstract Stage1 open(Stage1Host host, Path runDirectory);
 
   @BeforeEach
   final void openIt() throws IOException {
@@ -68,7 +69,7 @@ public abstract class Stage1Contract {
     cleanup.push(
         "remove " + folder,
         () -> Command.of("rm", "-rf", "--one-file-system", folder.toString()).runChecked());
-    Stage1 stage1 = open(units, folder.resolve("handler"));
+    Stage1 stage1 = open(new SharedByTest(units), folder.resolve("handler"));
     opened = stage1;
     cleanup.push("close the stage1", stage1::close);
   }
@@ -362,7 +363,7 @@ public abstract class Stage1Contract {
     int pid = running(runs).pid();
     ended(over);
 
-    try (Stage1 other = open(units, folder.resolve("handler"))) {
+    try (Stage1 other = open(new SharedByTest(units), folder.resolve("handler"))) {
       assertThat(other.isUp(pod.sandbox())).isTrue();
       assertThat(other.state(runs))
           .isInstanceOfSatisfying(

@@ -75,7 +75,11 @@ final class ContainerFiles {
     // what an earlier try has left
     remove(machine, container);
     try {
-      Path mounts = container.directory().resolve("mounts");
+      Path stage = Files.createDirectories(machine.stage(container));
+      Mounts.bindRecursively(container.directory(), stage);
+      // this host's mounts are shared, as a rule: nothing of what is done here is to spread by that
+      Mounts.propagationRecursively(stage, MountPropagation.PRIVATE);
+      Path mounts = stage.resolve("mounts");
       Files.createDirectories(mounts);
       int number = 0;
       for (ContainerPlan.Mount mount : container.mounts()) {
@@ -85,8 +89,10 @@ final class ContainerFiles {
       Path shm = Files.createDirectories(mounts.resolve("shm"));
       Mounts.bind(
           container.sandbox().hostIpc() ? Path.of("/dev/shm") : machine.sharedMemory(), shm);
+      Mounts.propagation(shm, MountPropagation.PRIVATE);
       Path shown = Files.createDirectories(mounts.resolve("tools"));
       Mounts.bind(tools.directory(), shown);
+      Mounts.propagation(shown, MountPropagation.PRIVATE);
       // not as the host's /run is, which may forbid programs
       Mounts.remount(
           shown, Set.of(MountFlag.READ_ONLY, MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES));
@@ -96,7 +102,7 @@ final class ContainerFiles {
         Mounts.bind(filter, tools.filter(shown));
         Mounts.remount(tools.filter(shown), Set.of(MountFlag.READ_ONLY, MountFlag.NO_SET_USER_ID));
       }
-      devices(container);
+      devices(container, stage);
       show(machine, container);
     } catch (IOException failure) {
       throw new StageletException(
@@ -134,17 +140,17 @@ final class ContainerFiles {
    */
   private static void show(Machine machine, ContainerPlan container) throws IOException {
     Path shared = Files.createDirectories(machine.shared(container));
-    Mounts.bindRecursively(container.directory(), shared);
+    Mounts.bindRecursively(machine.stage(container), shared);
     // what is unmounted from now on stays in the machine, and hears of the volumes' own mounts
     Mounts.propagationRecursively(shared, MountPropagation.PRIVATE);
     detach(target -> target.startsWith(shared) && !target.equals(shared));
-    detachOwn(container);
+    detachStage(machine, container);
   }
 
-  private static void detachOwn(ContainerPlan container) {
-    Path mounts = container.directory().resolve("mounts");
-    Path dev = container.directory().resolve("dev");
-    detach(target -> target.startsWith(mounts) || target.startsWith(dev));
+  private static void detachStage(Machine machine, ContainerPlan container) throws IOException {
+    Path stage = machine.stage(container);
+    detach(target -> target.startsWith(stage));
+    Files.deleteIfExists(stage);
   }
 
   private static void detach(Predicate<Path> chosen) {
@@ -158,25 +164,23 @@ final class ContainerFiles {
   /** Unmounts all, here and in the machine; fine when it is gone. The root filesystem stays. */
   static void remove(Machine machine, ContainerPlan container) {
     Path shared = machine.shared(container);
-    if (!Files.exists(shared)) {
-      detachOwn(container);
-      return;
-    }
-    NspawnStage1.leader(machine)
-        .ifPresent(leader ->
-            Command.of(
-                    "/usr/bin/nsenter",
-                    "--target=" + leader,
-                    "--mount",
-                    "/usr/bin/umount",
-                    "--recursive",
-                    "--lazy",
-                    Machine.inside(container).toString())
-                .run());
-    detach(target -> target.startsWith(shared));
-    detachOwn(container);
     try {
-      Files.deleteIfExists(shared);
+      if (Files.exists(shared)) {
+        NspawnStage1.leader(machine)
+            .ifPresent(leader ->
+                Command.of(
+                        "/usr/bin/nsenter",
+                        "--target=" + leader,
+                        "--mount",
+                        "/usr/bin/umount",
+                        "--recursive",
+                        "--lazy",
+                        Machine.inside(container).toString())
+                    .run());
+        detach(target -> target.startsWith(shared));
+        Files.deleteIfExists(shared);
+      }
+      detachStage(machine, container);
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
@@ -240,8 +244,8 @@ final class ContainerFiles {
     return flags;
   }
 
-  private static void devices(ContainerPlan container) throws IOException {
-    Path dev = Files.createDirectories(container.directory().resolve("dev"));
+  private static void devices(ContainerPlan container, Path stage) throws IOException {
+    Path dev = Files.createDirectories(stage.resolve("dev"));
     Mounts.mount("tmpfs", "tmpfs", dev, Set.of(MountFlag.NO_SET_USER_ID), "mode=755,size=65536k");
     for (String directory :
         List.of("pts", "shm", "mqueue", Path.of(EntryTools.INSIDE).getFileName().toString())) {

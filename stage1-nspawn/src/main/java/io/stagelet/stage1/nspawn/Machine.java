@@ -76,6 +76,11 @@ record Machine(SandboxPlan sandbox) {
     return shared().resolve(container.id().shortened());
   }
 
+  /** Where it is put together before. */
+  Path stage(ContainerPlan container) {
+    return sandbox.runDirectory().resolve("stage").resolve(container.id().shortened());
+  }
+
   /** The same place, as the machine calls it. */
   static Path inside(ContainerPlan container) {
     return Path.of("/pod", container.id().shortened());

@@ -177,7 +177,8 @@ final class NspawnStage1 implements Stage1 {
       MachineRoot.write(machine);
       directory(machine.shared());
       Mounts.bind(machine.shared(), machine.shared());
-      // what is mounted in it later shows in the machine as well
+      // what is mounted in it later shows in the machine as well, and nowhere else
+      Mounts.propagation(machine.shared(), MountPropagation.PRIVATE);
       Mounts.propagation(machine.shared(), MountPropagation.SHARED);
       if (sandbox.hasOwnSlice()) {
         undo.push("stop " + sandbox.slice(), () -> stopSlice(sandbox));

@@ -3,21 +3,13 @@ package io.stagelet.stage1.nspawn;
 import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Host;
 import io.stagelet.stage1.contract.Stage1Contract;
-import io.stagelet.units.Units;
 import java.nio.file.Path;
 import java.util.Map;
 
 /** What every stage1 promises, with machines. */
 class NspawnContractIT extends Stage1Contract {
   @Override
-  protected Stage1 open(Units units, Path runDirectory) {
-    Stage1Host host =
-        new Stage1Host() {
-          @Override
-          public <T> T shared(Class<T> type) {
-            return type.cast(units);
-          }
-        };
+  protected Stage1 open(Stage1Host host, Path runDirectory) {
     return new NspawnStage1Provider().open("nspawn", Map.of(), host, runDirectory);
   }
 }
