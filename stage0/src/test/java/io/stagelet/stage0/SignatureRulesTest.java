@@ -230,12 +230,13 @@ class SignatureRulesTest {
   @Test
   void aDamagedSignatureIsNone() throws Exception {
     policy(SIGNED_BY);
-    signOpenPgp(1, SIGNER, claim(SignedClaim.SIMPLE, reference.canonical(), manifest));
+    String claim = claim(SignedClaim.SIMPLE, reference.canonical(), manifest);
+    signOpenPgp(1, SIGNER, claim);
     Path file = directory.resolve("lookaside/team/image@sha256=" + manifest.hex() + "/signature-1");
     byte[] whole = Files.readAllBytes(file);
-    int text = new String(whole, java.nio.charset.StandardCharsets.ISO_8859_1).indexOf("{");
-    int length = claim(SignedClaim.SIMPLE, reference.canonical(), manifest).length();
-    for (int at = text; at < text + length; at += 5) {
+    int text = new String(whole, java.nio.charset.StandardCharsets.ISO_8859_1).indexOf(claim);
+    assertThat(text).isPositive();
+    for (int at = text; at < text + claim.length(); at += 5) {
       byte[] damaged = whole.clone();
       damaged[at] ^= 0x10;
       Files.write(file, damaged);
