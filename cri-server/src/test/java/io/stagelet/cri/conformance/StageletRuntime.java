@@ -241,9 +241,14 @@ final class StageletRuntime implements RuntimeUnderTest {
         .toList();
   }
 
-  /** All that this suite runs with but its own classes: an archive of classes has no folders. */
+  /**
+   * All that this suite runs with but its own classes: an archive of classes has no folders. Where
+   * the server's own classes are in one, {@code cri.server.jar} says where they are in a jar.
+   */
   private static String jars() {
-    return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+    String own = System.getProperty("cri.server.jar", "");
+    String all = own + File.pathSeparator + System.getProperty("java.class.path");
+    return Stream.of(all.split(File.pathSeparator, -1))
         .filter(entry -> entry.endsWith(".jar"))
         .collect(Collectors.joining(File.pathSeparator));
   }
