@@ -1,6 +1,7 @@
 package io.stagelet.cri.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.grpc.Status;
 import io.stagelet.cri.v1.ContainerMetrics;
@@ -64,6 +65,11 @@ class PodStatsIT extends ConformanceSuite {
     TestContainer one = pod.idleContainer();
     TestContainer other = pod.idleContainer();
 
+    // each container's shell starts its second process when it comes to it
+    await()
+        .untilAsserted(() ->
+            assertThat(stats(pod).getLinux().getProcess().getProcessCount().getValue())
+                .isGreaterThanOrEqualTo(4));
     PodSandboxStats stats = stats(pod);
 
     assertThat(stats.getAttributes().getId()).isEqualTo(pod.id());
@@ -71,8 +77,6 @@ class PodStatsIT extends ConformanceSuite {
     assertThat(stats.getLinux().getCpu().getTimestamp()).isPositive();
     assertThat(stats.getLinux().getCpu().hasUsageCoreNanoSeconds()).isTrue();
     assertThat(stats.getLinux().getMemory().getTimestamp()).isPositive();
-    assertThat(stats.getLinux().getProcess().getProcessCount().getValue())
-        .isGreaterThanOrEqualTo(4);
     assertThat(stats.getLinux().getContainersList())
         .extracting(container -> container.getAttributes().getId())
         .containsExactlyInAnyOrder(one.id(), other.id());
