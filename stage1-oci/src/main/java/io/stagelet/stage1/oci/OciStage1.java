@@ -508,6 +508,13 @@ final class OciStage1 implements Stage1 {
           "container %s cannot be checkpointed: criu, which does that for OCI runtimes, is not installed on this node (there is none of %s)"
               .formatted(container.name(), CRIU));
     }
+    if (runtime.crun()) {
+      // without a cgroup manager it takes the root of the hierarchy for the container's cgroup
+      throw new StageletException(
+          ErrorCode.UNIMPLEMENTED,
+          "container %s cannot be checkpointed: crun would freeze the whole machine for it; use a handler whose runtime is runc"
+              .formatted(container.name()));
+    }
     Path log = container.directory().resolve("checkpoint.log");
     Command.Outcome outcome =
         Command.of(
