@@ -40,19 +40,15 @@ final class LiveMending implements Mending {
 
   /** What is on disk, and not in memory: a sandbox half made, a container that lost its sandbox. */
   private void settleUnknown(String id) {
-    Optional<SandboxRecord> sandbox =
-        records.loadSandboxes().records().stream()
-            .filter(record -> record.plan().id().value().equals(id))
-            .findFirst();
+    Optional<SandboxRecord> sandbox = records.sandbox(id);
     if (sandbox.isPresent()) {
       sandboxes.undoIfAbandoned(sandbox.get());
       return;
     }
     ContainerRecord container =
-        records.loadContainers().records().stream()
-            .filter(record -> record.plan().id().value().equals(id))
+        records
+            .container(id)
             .filter(record -> sandbox(record.plan().sandbox().id().value()).isEmpty())
-            .findFirst()
             .orElseThrow(() -> unknown(id));
     handlers.all().forEach(stage1 -> containers.discard(container.plan(), stage1::removeContainer));
   }

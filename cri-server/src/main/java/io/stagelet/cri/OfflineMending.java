@@ -28,7 +28,7 @@ final class OfflineMending implements Mending {
 
   @Override
   public void settle(String id) {
-    Optional<SandboxRecord> sandbox = sandbox(id);
+    Optional<SandboxRecord> sandbox = records.sandbox(id);
     if (sandbox.isPresent()) {
       settle(sandbox.get());
     } else {
@@ -49,7 +49,7 @@ final class OfflineMending implements Mending {
   }
 
   private void settle(ContainerRecord record) {
-    Optional<SandboxRecord> known = sandbox(record.plan().sandbox().id().value());
+    Optional<SandboxRecord> known = records.sandbox(record.plan().sandbox().id().value());
     if (known.isEmpty()) {
       handlers.all().forEach(stage1 -> stage1.removeContainer(record.plan()));
       discard(record.plan());
@@ -78,7 +78,7 @@ final class OfflineMending implements Mending {
 
   @Override
   public void end(String id) {
-    Optional<SandboxRecord> sandbox = sandbox(id);
+    Optional<SandboxRecord> sandbox = records.sandbox(id);
     if (sandbox.isPresent()) {
       records.loadContainers().records().stream()
           .filter(record -> record.plan().sandbox().id().value().equals(id))
@@ -90,7 +90,8 @@ final class OfflineMending implements Mending {
     ContainerRecord record = container(id);
     Stage1 stage1 =
         stage1(
-            sandbox(record.plan().sandbox().id().value())
+            records
+                .sandbox(record.plan().sandbox().id().value())
                 .orElseThrow(() -> unknown(record.plan().sandbox().id().value())));
     if (record.life() instanceof ContainerRecord.Created) {
       stage1.removeContainer(record.plan());
@@ -116,17 +117,8 @@ final class OfflineMending implements Mending {
     return handlers.ofExisting(record.handler());
   }
 
-  private Optional<SandboxRecord> sandbox(String id) {
-    return records.loadSandboxes().records().stream()
-        .filter(record -> record.plan().id().value().equals(id))
-        .findFirst();
-  }
-
   private ContainerRecord container(String id) {
-    return records.loadContainers().records().stream()
-        .filter(record -> record.plan().id().value().equals(id))
-        .findFirst()
-        .orElseThrow(() -> unknown(id));
+    return records.container(id).orElseThrow(() -> unknown(id));
   }
 
   private static StageletException unknown(String id) {

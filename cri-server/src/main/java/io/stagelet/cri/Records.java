@@ -152,6 +152,20 @@ final class Records {
     return all(containers, ContainerRecord.class);
   }
 
+  /** The record of a sandbox, if there is a whole one. */
+  Optional<SandboxRecord> sandbox(String id) {
+    return loadSandboxes().records().stream()
+        .filter(record -> record.plan().id().value().equals(id))
+        .findFirst();
+  }
+
+  /** The record of a container, if there is a whole one. */
+  Optional<ContainerRecord> container(String id) {
+    return loadContainers().records().stream()
+        .filter(record -> record.plan().id().value().equals(id))
+        .findFirst();
+  }
+
   /** The ids of the sandboxes and containers whose records are set aside. */
   Set<String> setAside() {
     return Stream.of(sandboxes, containers)
