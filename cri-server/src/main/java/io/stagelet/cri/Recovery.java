@@ -117,6 +117,7 @@ final class Recovery {
     tellOfHandlers();
     Inspection.Known known = known();
     inspection.nobodys(known).forEach(this::repair);
+    attempt("the copies of records", records::forgetLostCopies);
     handlers
         .usable()
         .forEach((name, stage1) ->

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stagelet.cri.v1.ContainerStatsRequest;
 import io.stagelet.cri.v1.FilesystemUsage;
+import io.stagelet.linux.Command;
 import io.stagelet.linux.FilesystemFlush;
 import io.stagelet.linux.ProjectQuota;
 import io.stagelet.linux.TreeUsage;
@@ -11,13 +12,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * What containers write, as a filesystem tells it that counts by project: {@code /var} of a machine
- * of kind uml is one.
+ * What containers write, as a filesystem tells it that counts by project. The test mounts one where
+ * Stagelet keeps containers: it wants a kernel with loop devices and the quota format 2 ({@code
+ * CONFIG_QFMT_V2}), as a machine of kind uml has it.
  */
 @Tag(LimitsIT.ENFORCED)
 class ProjectQuotaIT extends ConformanceSuite {
@@ -27,19 +30,49 @@ class ProjectQuotaIT extends ConformanceSuite {
   /** What a directory, or what overlayfs keeps in its work directory, may take beside it. */
   private static final long SMALL = 128 * 1024;
 
+  private Path disk = Path.of("/nonexistent");
+
   ProjectQuotaIT(NodeUnderTest node) {
     super(node);
   }
 
   @BeforeEach
-  void onlyOurs() {
+  void aDiskThatCountsByProject() throws IOException {
     stageletOnly("the test knows where Stagelet keeps what a container writes");
+    Command.of("modprobe", "--all", "loop", "quota_v2").runChecked();
+    disk = Files.createTempFile(Path.of("/var/tmp"), "quota", ".img");
+    Command.of("truncate", "--size=64M", disk.toString()).runChecked();
+    Command.of(
+            "mke2fs",
+            "-q",
+            "-t",
+            "ext4",
+            "-O",
+            "project,quota",
+            "-E",
+            "quotatype=prjquota",
+            disk.toString())
+        .runChecked();
+    Command.of("mount", "-o", "loop,prjquota", disk.toString(), containers().toString())
+        .runChecked();
+  }
+
+  @AfterEach
+  void theDiskIsTakenAway() throws IOException {
+    pods().removeAll();
+    Command.of("umount", containers().toString()).runChecked();
+    Files.delete(disk);
+  }
+
+  private Path containers() {
+    return ((StageletRuntime) node().runtime()).records("containers");
   }
 
   @Test
   void whatAContainerWritesIsCountedAndItsNeighboursIsNot() {
-    TestContainer one = sharedPod().idleContainer();
-    TestContainer other = sharedPod().idleContainer();
+    TestPod pod = pods().run();
+    TestContainer one = pod.idleContainer();
+    TestContainer other = pod.idleContainer();
     assertThat(ProjectQuota.usage(upper(one))).isPresent();
     long empty = usage(one).getUsedBytes().getValue();
 
@@ -64,7 +97,7 @@ class ProjectQuotaIT extends ConformanceSuite {
 
   @Test
   void itIsNotAWalkThatCounts() throws IOException {
-    TestContainer container = sharedPod().idleContainer();
+    TestContainer container = pods().run().idleContainer();
     write(container, "/kept", 2 * MEGABYTE);
 
     // in the project still, and where a walk does not come
@@ -88,9 +121,6 @@ class ProjectQuotaIT extends ConformanceSuite {
   }
 
   private Path upper(TestContainer container) {
-    return ((StageletRuntime) node().runtime())
-        .records("containers")
-        .resolve(container.id())
-        .resolve("upper");
+    return containers().resolve(container.id()).resolve("upper");
   }
 }
