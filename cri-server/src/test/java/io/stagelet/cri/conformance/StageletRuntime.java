@@ -112,6 +112,8 @@ final class StageletRuntime implements RuntimeUnderTest {
 
   private static Path folder(CleanupStack cleanup, Path parent) throws IOException {
     Path folder = Files.createTempDirectory(parent, "stagelet-conformance-");
+    // as the packages make it: a runtime that has joined a pod's user namespace goes through
+    Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx--x--x"));
     cleanup.push(
         "remove " + folder,
         () -> Command.of("rm", "-rf", "--one-file-system", folder.toString()).runChecked());

@@ -33,9 +33,15 @@ import io.stagelet.units.UnitName;
 import io.stagelet.units.UnitStatus;
 import io.stagelet.units.Units;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -62,6 +68,9 @@ final class OciStage1 implements Stage1 {
    * How long the runtime may take until it hands a terminal over: as long as it may take at all.
    */
   private static final Duration TERMINAL_TIMEOUT = JOB_TIMEOUT;
+
+  private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
   private static final int SIGKILL = 9;
 
@@ -642,10 +651,23 @@ final class OciStage1 implements Stage1 {
     }
   }
 
-  /** On a tmpfs nothing has to be flushed; a file cut short by a crash is written anew. */
+  /**
+   * On a tmpfs nothing has to be flushed; a file cut short by a crash is written anew. Nobody else
+   * may read it: environments have secrets.
+   */
   static void write(Path file, byte[] content) {
-    try {
-      Files.write(file, content);
+    try (WritableByteChannel channel =
+        Files.newByteChannel(
+            file,
+            Set.of(
+                StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.WRITE),
+            OWNER_ONLY)) {
+      ByteBuffer rest = ByteBuffer.wrap(content);
+      while (rest.hasRemaining()) {
+        channel.write(rest);
+      }
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
