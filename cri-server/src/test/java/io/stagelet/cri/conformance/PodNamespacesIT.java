@@ -108,6 +108,30 @@ class PodNamespacesIT extends ConformanceSuite {
     assertThat(pod.idleContainer().execText("ps")).contains("sleep " + seconds);
   }
 
+  /** Its PID namespace must be of its user namespace: else nobody in it can mount /proc. */
+  @Test
+  void containersOfOneProcessTreeMayHaveUsersOfTheirOwn() {
+    if (!userNamespaces()) {
+      return; // refused, as another test has it
+    }
+    TestPod pod =
+        pods().run(config -> Pods.withOneProcessTree().apply(withUsers(mapping(0)).apply(config)));
+    String seconds = NodeProcesses.markedSleep();
+    pod.container().with(PodNamespacesIT::mapped).shell("exec sleep " + seconds).start();
+
+    TestContainer other = pod.container().with(PodNamespacesIT::mapped).idle().start();
+    assertThat(other.execText("ps")).contains("sleep " + seconds);
+    assertThat(other.execText("cat", "/proc/1/comm")).isEqualTo("catatonit");
+  }
+
+  private static void mapped(io.stagelet.cri.v1.ContainerConfig.Builder config) {
+    config
+        .getLinuxBuilder()
+        .getSecurityContextBuilder()
+        .getNamespaceOptionsBuilder()
+        .setUsernsOptions(users(mapping(0)));
+  }
+
   private boolean userNamespaces() {
     return cri().status(false).getRuntimeHandlersList().stream()
         .filter(handler -> handler.getName().equals(node().handler().name()))

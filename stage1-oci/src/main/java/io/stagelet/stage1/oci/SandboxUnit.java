@@ -1,5 +1,6 @@
 package io.stagelet.stage1.oci;
 
+import io.stagelet.linux.Namespaces;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.units.NotifyAccess;
 import io.stagelet.units.ServiceType;
@@ -42,21 +43,31 @@ final class SandboxUnit {
       // waited for
       unit.type(ServiceType.NOTIFY)
           .notifyAccess(NotifyAccess.ALL)
-          .execStart(
-              List.of(
-                  "/usr/bin/unshare",
-                  "--pid",
-                  "--fork",
-                  "--kill-child",
-                  "/bin/sh",
-                  "-c",
-                  "systemd-notify --ready && exec \"$0\" -P",
-                  init.toString()),
-              false);
+          .execStart(firstProcess(sandbox, init), false);
     } else {
       unit.type(ServiceType.ONESHOT).remainAfterExit(true);
     }
     return unit.execStop(unmount(sandbox), true).build();
+  }
+
+  /** Its namespace belongs to the pod's user namespace: else no container could mount its /proc. */
+  private static List<String> firstProcess(SandboxPlan sandbox, Path init) {
+    List<String> command = new ArrayList<>();
+    if (sandbox.ids().isPresent()) {
+      Path users = SandboxNamespaces.pins(sandbox).getOrDefault(Namespaces.Kind.USER, Path.of("/"));
+      command.addAll(List.of("/usr/bin/nsenter", "--user=" + users));
+    }
+    command.addAll(
+        List.of(
+            "/usr/bin/unshare",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "/bin/sh",
+            "-c",
+            "systemd-notify --ready && exec \"$0\" -P",
+            init.toString()));
+    return command;
   }
 
   /** By which the journal finds what systemd says about a pod's units. */
