@@ -36,7 +36,7 @@ case ${1:-} in
       systemctl clean --what=fdstore stagelet.service 2> /dev/null || true
     fi
     xargs -d '\n' rm -f < "$list"
-    rm -rf /usr/lib/stagelet /usr/share/doc/stagelet
+    rm -rf /usr/lib/stagelet /usr/share/doc/stagelet /run/stagelet
     rmdir /usr/lib/systemd/system/kubepods.slice.d /usr/lib/systemd/system/pod-.service.d 2> /dev/null || true
     journalctl --update-catalog > /dev/null 2>&1 || true
     if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
