@@ -119,10 +119,6 @@ class KubeletAcceptance {
     return NODE.run(List.of("sh", "-c", command));
   }
 
-  private static Node.Outcome attempt(String command) {
-    return NODE.attempt(List.of("sh", "-c", command + " 2>&1"));
-  }
-
   /** Hands kubelet a pod; a manifest is there at once or not at all. */
   private static void apply(String name, String spec) throws IOException {
     Path file =
