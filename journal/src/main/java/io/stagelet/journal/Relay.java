@@ -442,6 +442,11 @@ public final class Relay implements AutoCloseable {
 
   private static void makeDirectory(Path directory) {
     try {
+      // what is above it is not only for its owner: OCI runtimes go through as users of pods
+      @Nullable Path above = directory.toAbsolutePath().getParent();
+      if (above != null) {
+        Files.createDirectories(above);
+      }
       Files.createDirectories(directory, OWNER_ONLY);
     } catch (IOException failure) {
       throw new StageletException(

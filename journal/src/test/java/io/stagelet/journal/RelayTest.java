@@ -12,6 +12,8 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.HashMap;
@@ -87,6 +89,15 @@ class RelayTest {
     keeper.forget("c1.err");
   }
 
+  /** An OCI runtime that has joined a pod's user namespace goes through what is above. */
+  @Test
+  void itsDirectoryIsItsOwnAndWhatIsAboveIsNot() throws IOException {
+    assertThat(Files.getPosixFilePermissions(directory.resolve("made/spool")))
+        .isEqualTo(PosixFilePermissions.fromString("rwx------"));
+    assertThat(Files.getPosixFilePermissions(directory.resolve("made")))
+        .contains(PosixFilePermission.OTHERS_EXECUTE);
+  }
+
   @Test
   void carriesBothStreams() throws IOException {
     relay.open(output);
@@ -107,7 +118,7 @@ class RelayTest {
     relay.finish("c1", GRACE);
     assertThat(keeper.isEmpty()).isTrue();
     assertThat(directory.resolve("run")).isEmptyDirectory();
-    assertThat(directory.resolve("spool")).isEmptyDirectory();
+    assertThat(directory.resolve("made/spool")).isEmptyDirectory();
   }
 
   @Test
@@ -291,7 +302,7 @@ class RelayTest {
     relay.discard("c1");
     assertThat(keeper.isEmpty()).isTrue();
     assertThat(directory.resolve("run")).isEmptyDirectory();
-    assertThat(directory.resolve("spool")).isEmptyDirectory();
+    assertThat(directory.resolve("made/spool")).isEmptyDirectory();
     relay.open(output);
   }
 
@@ -343,7 +354,7 @@ class RelayTest {
         journal,
         journal.path(),
         keeper,
-        directory.resolve("spool"),
+        directory.resolve("made/spool"),
         Clock.systemUTC(),
         receiver,
         Optional.empty());

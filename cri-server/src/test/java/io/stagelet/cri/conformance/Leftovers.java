@@ -68,6 +68,8 @@ record Leftovers(Set<String> things, List<Path> folders) {
           .forEach(kept -> found.add("kept " + kept));
       filesIn(folder.resolve("handlers"))
           .flatMap(Leftovers::filesIn)
+          // crun has an empty directory there for all containers
+          .filter(kept -> !kept.getFileName().toString().startsWith("."))
           .forEach(kept -> found.add("state " + kept));
     }
     return new Leftovers(found, folders);

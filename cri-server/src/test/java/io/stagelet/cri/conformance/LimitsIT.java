@@ -98,6 +98,19 @@ class LimitsIT extends ConformanceSuite {
     assertThat(file(container, "pids.max")).isEqualTo("17");
   }
 
+  /** The class {@code slow} of the suite's server. */
+  @Test
+  void aClassOfBlockIoIsWhatTheKernelGoesBy() {
+    stageletOnly("the classes are written down for the suite's server");
+    TestContainer container =
+        pods()
+            .run(
+                config -> config.putAnnotations("blockio.resources.beta.kubernetes.io/pod", "slow"))
+            .idleContainer();
+
+    assertThat(file(container, "io.max")).contains("wbps=1048576");
+  }
+
   /** kubelet limits the number of a pod's processes by its slice. */
   @Test
   void thePodsLimitOfProcessesHolds() {

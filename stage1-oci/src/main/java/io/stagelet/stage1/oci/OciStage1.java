@@ -33,11 +33,18 @@ import io.stagelet.units.UnitName;
 import io.stagelet.units.UnitStatus;
 import io.stagelet.units.Units;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -62,6 +69,9 @@ final class OciStage1 implements Stage1 {
    */
   private static final Duration TERMINAL_TIMEOUT = JOB_TIMEOUT;
 
+  private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
   private static final int SIGKILL = 9;
 
   /** The exit code of a process that was killed, and of a shell whose last command was. */
@@ -78,6 +88,7 @@ final class OciStage1 implements Stage1 {
   private final OciSpec spec;
   private final ObjectMapper json;
   private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
+  private final LaunchGroup launchGroup;
   private final Faults faults;
 
   /** Tells the files and cgroups of this process's execs from those an earlier one left. */
@@ -89,6 +100,7 @@ final class OciStage1 implements Stage1 {
   OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json, Faults faults) {
     this.orphans = runtime.copiesStreams() ? Optional.of(Orphans.adopt()) : Optional.empty();
     this.units = units;
+    this.launchGroup = new LaunchGroup(units, CGROUPS);
     this.runtime = runtime;
     this.init = init;
     this.spec = new OciSpec(json);
@@ -388,7 +400,10 @@ final class OciStage1 implements Stage1 {
   private void launch(ContainerPlan container) {
     try {
       Limits limits = Limits.of(container.resources());
-      List<String> writes = delegated.lines(cgroup(container), limits);
+      List<String> writes = new ArrayList<>(delegated.lines(cgroup(container), limits));
+      if (runtime.wantsAnEmptyCgroup()) {
+        writes.add(launchGroup.entry());
+      }
       if (!writes.isEmpty()) {
         write(
             ContainerUnit.cgroupWrites(container),
@@ -427,7 +442,7 @@ final class OciStage1 implements Stage1 {
     if (!words.isEmpty()) {
       removeContainer(container);
       throw new StartFailure(
-          "container %s cannot be started: a limit could not be written to its control group: %s"
+          "container %s cannot be started: its control group cannot be had as it is to be: %s"
               .formatted(container.name(), words),
           failure);
     }
@@ -636,10 +651,23 @@ final class OciStage1 implements Stage1 {
     }
   }
 
-  /** On a tmpfs nothing has to be flushed; a file cut short by a crash is written anew. */
+  /**
+   * On a tmpfs nothing has to be flushed; a file cut short by a crash is written anew. Nobody else
+   * may read it: environments have secrets.
+   */
   static void write(Path file, byte[] content) {
-    try {
-      Files.write(file, content);
+    try (WritableByteChannel channel =
+        Files.newByteChannel(
+            file,
+            Set.of(
+                StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.WRITE),
+            OWNER_ONLY)) {
+      ByteBuffer rest = ByteBuffer.wrap(content);
+      while (rest.hasRemaining()) {
+        channel.write(rest);
+      }
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,
