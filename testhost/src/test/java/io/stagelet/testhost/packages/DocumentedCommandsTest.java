@@ -35,7 +35,6 @@ class DocumentedCommandsTest {
           Map.entry("mkdir -p /etc/kubernetes/manifests", Map.entry(KUBELET, "MANIFESTS")),
           Map.entry("cat > /etc/kubernetes/kubelet.yaml", Map.entry(KUBELET, "cat > ")),
           Map.entry("testhost/critest", Map.entry("testhost/critest", "critest")),
-          Map.entry("SUITE=sid testhost/critest", Map.entry("testhost/critest", "SUITE=sid")),
           Map.entry("testhost/bench", Map.entry("testhost/bench", "bench")));
 
   /** Of other programs than ours, in a cluster that no test has. */
