@@ -36,8 +36,8 @@ case ${1:-} in
       systemctl clean --what=fdstore stagelet.service 2> /dev/null || true
     fi
     xargs -d '\n' rm -f < "$list"
-    rm -rf /usr/lib/stagelet /usr/share/doc/stagelet
-    rmdir /usr/lib/systemd/system/kubepods.slice.d /usr/lib/systemd/system/pod-.service.d 2> /dev/null || true
+    rm -rf /usr/lib/stagelet /usr/share/doc/stagelet /run/stagelet
+    rmdir /usr/lib/systemd/system/kubepods.slice.d /usr/lib/systemd/system/stagelet.slice.d /usr/lib/systemd/system/pod-.service.d 2> /dev/null || true
     journalctl --update-catalog > /dev/null 2>&1 || true
     if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
     echo "Removed. /etc/stagelet and /var/lib/stagelet are still there."

@@ -147,7 +147,7 @@ record Configuration(
         Path.of("/var/lib/stagelet"),
         Path.of("/run/stagelet"),
         Path.of("/etc/cni/net.d"),
-        List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni")),
+        List.of(Path.of("/opt/cni/bin"), Path.of("/usr/lib/cni"), Path.of("/usr/libexec/cni")),
         "crun",
         Map.of(
             "crun", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK, Optional.empty()),

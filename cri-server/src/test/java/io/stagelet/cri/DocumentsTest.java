@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import io.stagelet.cri.configuration.ConfigurationFiles;
 import io.stagelet.cri.measure.Metric;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,6 +20,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
 /** What the documents say is there. */
@@ -29,6 +31,13 @@ class DocumentsTest {
   private static final Pattern COMMAND =
       Pattern.compile(
           "(?m)(?:^ {4}|`|=\\s|Start it: |\\()stagelet ([a-z][a-z-]*)((?: +[^\\s`|#]+)*)");
+
+  /** Lines that are set in, and empty ones between them. */
+  private static final Pattern BLOCK = Pattern.compile("(?m)(?:^ {4}.*\\R|^\\R(?= {4}))+");
+
+  private static final Pattern TABLE_OF_OURS =
+      Pattern.compile(
+          "(?m)^\\[(?:cni|images|registries|streaming|handlers\\.[a-z]+|output|metrics|traces|log)\\]$");
 
   private static List<Path> documents() throws IOException {
     try (Stream<Path> docs = Files.list(PROJECT.resolve("docs"))) {
@@ -123,6 +132,31 @@ class DocumentsTest {
       }
     }
     assertThat(seen).isGreaterThan(15);
+  }
+
+  @Test
+  void everyConfigurationInTheDocumentsIsWithoutMistakes(@TempDir Path folder) throws IOException {
+    int seen = 0;
+    for (Path document : documents()) {
+      for (MatchResult block : BLOCK.matcher(Files.readString(document)).results().toList()) {
+        String text =
+            block
+                .group()
+                .lines()
+                .map(String::strip)
+                .filter(line -> !line.startsWith("systemctl "))
+                .collect(Collectors.joining("\n"))
+                .replace("\"…\"", "\"/some/path\"");
+        if (TABLE_OF_OURS.matcher(text).find()) {
+          Path file = Files.writeString(folder.resolve(seen + ".toml"), text);
+          assertThat(ConfigurationReader.mistakes(ConfigurationFiles.read(file)))
+              .as("%s:%n%s", document, text)
+              .isEmpty();
+          seen++;
+        }
+      }
+    }
+    assertThat(seen).isGreaterThan(7);
   }
 
   @Test

@@ -65,7 +65,7 @@ public final class ConfigurationKeys {
     key(
         "cni.bin-dirs",
         ValueType.PATHS,
-        "[\"/opt/cni/bin\", \"/usr/lib/cni\"]",
+        "[\"/opt/cni/bin\", \"/usr/lib/cni\", \"/usr/libexec/cni\"]",
         RELOAD,
         "Where the network's plugins are; the first directory that has one wins.");
 

@@ -12,8 +12,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -38,7 +41,10 @@ class KubeletAcceptance {
   private static final Pattern CONFIGURATION =
       Pattern.compile("(?s) {4}cat > (/etc/kubernetes/kubelet\\.yaml) <<EOF\n(.*?) {4}EOF\n");
 
+  private static final Path CONFIGURED = Path.of("/etc/kubernetes/kubelet.yaml");
   private static final KubeletClient KUBELET = new KubeletClient();
+
+  private static String documentedConfiguration = "";
 
   @BeforeAll
   static void startIt() throws IOException {
@@ -59,16 +65,33 @@ class KubeletAcceptance {
     Matcher documented =
         CONFIGURATION.matcher(Files.readString(PROJECT.resolve("docs/install.md")));
     assertThat(documented.find()).as("docs/install.md has kubelet's configuration").isTrue();
+    assertThat(documented.group(1)).isEqualTo(CONFIGURED.toString());
     String configuration = documented.group(2).replaceAll("(?m)^ {4}", "");
     if (!enforces()) {
       // kubelet makes no groups for its classes of pods then
       configuration += "cgroupsPerQOS: false\nenforceNodeAllocatable: []\n";
     }
-    Files.writeString(Path.of(documented.group(1)), configuration);
+    documentedConfiguration = configuration;
+    Files.writeString(CONFIGURED, configuration);
     shell(
         "systemd-run --quiet --unit=kubelet --property=Restart=on-failure %s --config=%s --v=2"
-            .formatted(kubelet, documented.group(1)));
-    await().atMost(SOON).until(() -> attempt("systemctl is-active kubelet").exitCode() == 0);
+            .formatted(kubelet, CONFIGURED));
+    await()
+        .atMost(SOON)
+        .ignoreExceptions()
+        .untilAsserted(
+            () -> assertThat(KUBELET.text("/healthz")).as("%s", lastWords()).isEqualTo("ok"));
+  }
+
+  private static String lastWords() {
+    return shell("journalctl -u kubelet -n 20 -o cat");
+  }
+
+  /** Starts kubelet again with some more in its configuration. */
+  private static void configured(String more) throws IOException {
+    Files.writeString(CONFIGURED, documentedConfiguration + more);
+    shell("systemctl restart kubelet");
+    await().atMost(SOON).ignoreExceptions().until(() -> KUBELET.text("/healthz").equals("ok"));
   }
 
   /** kubelet keeps the record of a sandbox that is down until it next tidies up, every minute. */
@@ -94,10 +117,6 @@ class KubeletAcceptance {
 
   private static String shell(String command) {
     return NODE.run(List.of("sh", "-c", command));
-  }
-
-  private static Node.Outcome attempt(String command) {
-    return NODE.attempt(List.of("sh", "-c", command + " 2>&1"));
   }
 
   /** Hands kubelet a pod; a manifest is there at once or not at all. */
@@ -356,5 +375,88 @@ class KubeletAcceptance {
         .untilAsserted(() ->
             assertThat(container("absent", "absent").at("/state/waiting/reason").asText())
                 .isIn("ErrImagePull", "ImagePullBackOff"));
+  }
+
+  /** Names of the values in a piece of a summary, those of a list's entries by their names. */
+  private static Set<String> values(String path, JsonNode node) {
+    Set<String> names = new TreeSet<>();
+    if (node.isObject()) {
+      node.properties()
+          .forEach(one -> names.addAll(values(path + "/" + one.getKey(), one.getValue())));
+    } else if (node.isArray()) {
+      node.forEach(one -> names.addAll(values(path + "/" + one.path("name").asText(), one)));
+    } else {
+      names.add(path);
+    }
+    return names;
+  }
+
+  private static JsonNode summary(String pod) {
+    return KUBELET
+        .json("/stats/summary")
+        .path("pods")
+        .valueStream()
+        .filter(one -> one.at("/podRef/name").asText().equals(onNode(pod)))
+        .findFirst()
+        .orElse(MissingNode.getInstance());
+  }
+
+  /** What is told about a pod at /metrics/cadvisor. */
+  private static Set<String> metrics(String pod) {
+    return KUBELET
+        .text("/metrics/cadvisor")
+        .lines()
+        .filter(line -> line.contains("pod=\"" + onNode(pod) + "\""))
+        .map(line -> line.substring(0, line.indexOf('{')))
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  @Test
+  @Order(8)
+  void theStatisticsThatStageletGivesAreThoseOfCadvisor() throws IOException {
+    apply("counted", WEB);
+    awaitReady("counted");
+    await()
+        .atMost(SOON)
+        .until(() -> summary("counted").at("/containers/0/cpu/usageNanoCores").asLong(-1) >= 0);
+    Set<String> ofCadvisor = values("", summary("counted"));
+    Set<String> metricsOfCadvisor = metrics("counted");
+    configured("featureGates: {PodAndContainerStatsFromCRI: true}\n");
+    try {
+      awaitReady("counted");
+      await()
+          .atMost(SOON)
+          .untilAsserted(() -> {
+            JsonNode pod = summary("counted");
+            assertThat(values("", pod)).containsAll(ofCadvisor);
+            assertThat(pod.at("/network/rxBytes").asLong()).isPositive();
+            assertThat(pod.at("/process_stats/process_count").asLong()).isPositive();
+            assertThat(metrics("counted")).containsAll(metricsOfCadvisor);
+          });
+    } finally {
+      configured("");
+    }
+  }
+
+  @Test
+  @Order(9)
+  void imagesThatNobodyUsesAreRemovedWhenTheDiskIsSaidToBeFull() throws IOException {
+    String unused = "127.0.0.1:5000/k8s-staging-cri-tools/test-image-1:latest";
+    NODE.pushImages("k8s-staging-cri-tools/test-image-1");
+    shell("stage0 pull " + unused);
+    apply("using", WEB);
+    awaitReady("using");
+    assertThat(shell("stage0 list")).contains("test-image-1", "busybox");
+
+    configured("evictionHard: {nodefs.available: \"99%\", imagefs.available: \"99%\"}\n");
+    try {
+      await()
+          .atMost(SOON)
+          .untilAsserted(() ->
+              assertThat(shell("stage0 list")).doesNotContain("test-image-1").contains("busybox"));
+      assertThat(restarts("using", "web")).isZero();
+    } finally {
+      configured("");
+    }
   }
 }

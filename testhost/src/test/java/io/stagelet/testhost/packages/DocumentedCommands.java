@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -17,6 +18,13 @@ final class DocumentedCommands {
   private static final Pattern COMMAND =
       Pattern.compile(
           " {4}((?:stagelet|stage0|journalctl|systemctl (?:status|list-jobs|reload)) .*)");
+
+  /** A line that begins with a program, and has a variable or so before it. */
+  private static final Pattern OF_OTHERS =
+      Pattern.compile(
+          " {4}((?:[A-Z_]+=\\S+ )*(?:(?:\\./|dist/|testhost/)[a-z]+"
+              + "|(?:apt-get|apt|dnf|rpm|dpkg|tar|kubelet|kubeadm|kubectl|crictl|curl|systemctl|journalctl|stagelet|stage0"
+              + "|mkdir|cat|ip|iptables|nft|mount|sysctl|modprobe)(?= ))(?!.* = ).*)");
 
   /** What stands for something; the longer before what it begins with. */
   private static final Map<String, String> MEANT = new LinkedHashMap<>();
@@ -49,21 +57,38 @@ final class DocumentedCommands {
    * @param image one that no container is made of
    */
   static List<String> with(Path project, String pod, String image) throws IOException {
+    return documents(project).stream()
+        .flatMap(DocumentedCommands::lines)
+        .map(COMMAND::matcher)
+        .filter(Matcher::matches)
+        .map(match -> match.group(1))
+        .filter(line -> !line.contains("…"))
+        .map(DocumentedCommands::meant)
+        .map(line -> line.replace("@IMAGE@", image).replace("@POD@", pod))
+        .distinct()
+        .toList();
+  }
+
+  /** The other lines that call a program: somebody else has to run them. */
+  static List<String> others(Path project) throws IOException {
+    return documents(project).stream()
+        .flatMap(DocumentedCommands::lines)
+        .filter(line -> !COMMAND.matcher(line).matches() || line.contains("…"))
+        .map(OF_OTHERS::matcher)
+        .filter(Matcher::matches)
+        .map(match -> match.group(1).replaceAll(" +#.*", "").strip())
+        // a machine of another suite is asked for the same things
+        .map(line -> line.replaceFirst("^SUITE=sid ", ""))
+        .filter(line -> !line.contains("──"))
+        .distinct()
+        .toList();
+  }
+
+  private static List<Path> documents(Path project) throws IOException {
     try (Stream<Path> docs = Files.list(project.resolve("docs"))) {
-      List<Path> documents =
-          Stream.concat(
-                  Stream.of(project.resolve("README.md")),
-                  docs.filter(file -> file.toString().endsWith(".md")).sorted())
-              .toList();
-      return documents.stream()
-          .flatMap(DocumentedCommands::lines)
-          .map(COMMAND::matcher)
-          .filter(java.util.regex.Matcher::matches)
-          .map(match -> match.group(1))
-          .filter(line -> !line.contains("…"))
-          .map(DocumentedCommands::meant)
-          .map(line -> line.replace("@IMAGE@", image).replace("@POD@", pod))
-          .distinct()
+      return Stream.concat(
+              Stream.of(project.resolve("README.md")),
+              docs.filter(file -> file.toString().endsWith(".md")).sorted())
           .toList();
     }
   }

@@ -74,14 +74,14 @@ class PackageIT {
         .as("build cri-server first: ./mvnw -DskipTests -pl cri-server -am package")
         .isDirectory();
     before = files();
-    build("1.0.0", "");
+    build(OUT, "1.0.0", "", "tar deb");
   }
 
-  private static void build(String version, String keepTree) {
+  private static void build(Path out, String version, String keepTree, String kinds) {
     String made =
         shell(
-            "OUT=%s VERSION=%s KEEP_TREE=%s SOURCE_DATE_EPOCH=1790000000 %s/dist/package deb"
-                .formatted(OUT, version, keepTree, PROJECT));
+            "OUT=%s VERSION=%s KEEP_TREE=%s SOURCE_DATE_EPOCH=1790000000 %s/dist/package %s"
+                .formatted(out, version, keepTree, PROJECT, kinds));
     assertThat(made).endsWith("stagelet_%s_amd64.deb".formatted(version));
   }
 
@@ -95,8 +95,23 @@ class PackageIT {
 
   private static void install(String version) {
     shell(
-        "DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i %s/stagelet_%s_amd64.deb >&2"
-            .formatted(OUT, version));
+        "DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Options::=--force-confold install"
+            + " %s/stagelet_%s_amd64.deb >&2".formatted(OUT, version));
+  }
+
+  @Test
+  @Order(1)
+  void theSameSourcesGiveTheSameBytesInAnotherFolder() {
+    Path elsewhere = Path.of("/var/tmp/stagelet-packages-made/once/again");
+    shell("mkdir -p " + elsewhere);
+    build(elsewhere, "1.0.0", "", "tar deb");
+
+    for (String file : List.of("stagelet_1.0.0_amd64.deb", "stagelet-1.0.0-linux-x86_64.tar.gz")) {
+      assertThat(attempt("cmp %s %s".formatted(OUT.resolve(file), elsewhere.resolve(file))))
+          .as("%s", attempt("diff -rq %s/root %s/root".formatted(OUT, elsewhere)))
+          .isEqualTo(new Node.Outcome(0, ""));
+    }
+    shell("rm -r /var/tmp/stagelet-packages-made");
   }
 
   @Test
@@ -112,6 +127,48 @@ class PackageIT {
         .contains("Type=notify-reload", "WatchdogUSec=1min", "FileDescriptorStoreMax=16384");
     assertThat(shell("journalctl --list-catalog | grep -c Stagelet").strip()).isNotEqualTo("0");
     assertThat(shell("stat -c %a:%U:%G " + SOCKET)).isEqualTo("660:root:root");
+  }
+
+  /**
+   * What a class is loaded from: the archive, or a jar. Those that the JVM makes up for lambdas are
+   * neither.
+   */
+  private static final Pattern LOADED =
+      Pattern.compile("(?m) (?:source: (?<archive>shared objects file)|source: (?:file|jrt):.*)");
+
+  @Test
+  @Order(2)
+  void theArchivesHaveTheClassesThatAreLoaded() throws IOException {
+    Path log = Path.of("/tmp/classes.log");
+    Path dropIn = Path.of("/run/systemd/system/stagelet.service.d/classes.conf");
+    Files.createDirectories(dropIn.getParent());
+    Files.writeString(
+        dropIn,
+        "[Service]\nEnvironment=STAGELET_JAVA_OPTS=-Xlog:class+load=info:file=%s\n".formatted(log));
+    try {
+      shell("systemctl daemon-reload && systemctl restart stagelet && stagelet status || true");
+      theArchiveHas(log, "server");
+    } finally {
+      Files.delete(dropIn);
+      shell("systemctl daemon-reload && systemctl restart stagelet");
+    }
+    for (String words : List.of("version", "status", "pods", "logs pod")) {
+      attempt("STAGELET_JAVA_OPTS=-Xlog:class+load=info:file=%s stagelet %s".formatted(log, words));
+      theArchiveHas(log, "client");
+    }
+  }
+
+  private static void theArchiveHas(Path log, String list) throws IOException {
+    List<MatchResult> loaded = LOADED.matcher(Files.readString(log)).results().toList();
+    List<String> missed =
+        loaded.stream()
+            .filter(match -> match.group("archive") == null)
+            .map(MatchResult::group)
+            .toList();
+    assertThat(loaded).hasSizeGreaterThan(500);
+    assertThat(missed.size())
+        .as("dist/classes/%s.classlist is out of date: dist/train renews it%n%s", list, missed)
+        .isLessThan(loaded.size() / 20);
   }
 
   @Test
@@ -455,7 +512,7 @@ class PackageIT {
     Files.writeString(Path.of("/etc/stagelet/stagelet.toml"), "[log]\nlevel = \"info\"\n");
     String server = shell("systemctl show -p MainPID stagelet");
 
-    build("1.0.1", "yes");
+    build(OUT, "1.0.1", "yes", "deb");
     install("1.0.1");
 
     assertThat(shell("dpkg-query -W -f '${Version}' stagelet")).isEqualTo("1.0.1");
@@ -525,7 +582,7 @@ class PackageIT {
   @Test
   @Order(8)
   void removedAndPurgedNothingIsLeftButTheStore() throws IOException {
-    shell("DEBIAN_FRONTEND=noninteractive dpkg --remove stagelet >&2");
+    shell("DEBIAN_FRONTEND=noninteractive apt-get -y remove stagelet >&2");
 
     assertThat(shell("ps -eo args | grep '[e]cho number' || true")).isEmpty();
     assertThat(shell("systemctl list-units --all --plain --no-legend 'pod-*' 'ctr-*' 'stagelet*'"))
@@ -535,7 +592,7 @@ class PackageIT {
     assertThat(Path.of("/usr/lib/stagelet")).doesNotExist();
     assertThat(Path.of("/var/lib/stagelet/images")).exists();
 
-    shell("DEBIAN_FRONTEND=noninteractive dpkg --purge stagelet >&2");
+    shell("DEBIAN_FRONTEND=noninteractive apt-get -y purge stagelet >&2");
 
     assertThat(left())
         .contains("/var/lib/stagelet")
@@ -545,8 +602,43 @@ class PackageIT {
     assertThat(shell("ls /run/netns 2> /dev/null || true")).isEmpty();
 
     install("1.0.1");
-    shell("DEBIAN_FRONTEND=noninteractive STAGELET_PURGE_STORE=yes dpkg --purge stagelet >&2");
+    shell("DEBIAN_FRONTEND=noninteractive STAGELET_PURGE_STORE=yes apt-get -y purge stagelet >&2");
     assertThat(left()).isEmpty();
+  }
+
+  @Test
+  @Order(9)
+  void theArchiveOfFilesIsInstalledUpgradedAndRemovedWithoutDpkg() {
+    Path folder = Path.of("/var/tmp/stagelet-1.0.0-linux-x86_64");
+    shell("tar -xf %s/%s.tar.gz -C /var/tmp".formatted(OUT, folder.getFileName()));
+    shell(folder + "/install.sh >&2");
+
+    assertThat(shell("systemctl is-active stagelet.service stagelet.socket"))
+        .isEqualTo("active\nactive");
+    assertThat(shell("stagelet version")).isEqualTo("stagelet 1.0.0");
+    assertThat(shell("stagelet status")).doesNotContain("BROKEN");
+    try (CriConnection cri = new CriConnection(SOCKET)) {
+      startPod(cri, "kept");
+    }
+    List<String> running = processes();
+    shell("echo '# mine' >> /etc/stagelet/stagelet.toml");
+    shell("touch /usr/lib/stagelet/lib/of-a-version-before.jar");
+    shell(
+        "echo /usr/lib/stagelet/lib/of-a-version-before.jar >> /usr/lib/stagelet/installed-files");
+
+    shell(folder + "/install.sh >&2");
+
+    assertThat(processes()).isEqualTo(running).hasSize(1);
+    assertThat(shell("tail -n 1 /etc/stagelet/stagelet.toml")).isEqualTo("# mine");
+    assertThat(Path.of("/usr/lib/stagelet/lib/of-a-version-before.jar")).doesNotExist();
+
+    shell(folder + "/install.sh --remove >&2");
+
+    assertThat(shell("systemctl list-units --all --plain --no-legend 'pod-*' 'ctr-*' 'stagelet*'"))
+        .isEmpty();
+    assertThat(left())
+        .contains("/etc/stagelet/stagelet.toml", "/var/lib/stagelet")
+        .allMatch(file -> file.matches("(/etc|/var/lib)/stagelet(/.*)?"));
   }
 
   /** What is anybody's, or other programs' own, and what this test made. */
