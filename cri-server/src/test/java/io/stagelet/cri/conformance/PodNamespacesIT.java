@@ -64,6 +64,24 @@ class PodNamespacesIT extends ConformanceSuite {
   }
 
   @Test
+  void nobodyOnTheHostReadsWhatAContainerIsMadeFrom() throws IOException {
+    stageletOnly("where it keeps that");
+    TestContainer container = sharedPod().container().environment("SECRET", "x").idle().start();
+    Path directory = ((StageletRuntime) node().runtime()).directoryOf(container.id());
+
+    assertThat(permissions(directory)).isEqualTo("rwx--x--x");
+    assertThat(permissions(directory.resolveSibling("."))).isEqualTo("rwx--x--x");
+    if (Files.exists(directory.resolve("config.json"))) {
+      assertThat(permissions(directory.resolve("config.json"))).isEqualTo("rw-------");
+    }
+  }
+
+  private static String permissions(Path file) throws IOException {
+    return java.nio.file.attribute.PosixFilePermissions.toString(
+        Files.getPosixFilePermissions(file));
+  }
+
+  @Test
   void aMappingWithoutTheNamespacesRootIsRefused() {
     assertThat(refusal(() -> pods().run(withUsers(mapping(5)))).getCode())
         .isEqualTo(Status.Code.INVALID_ARGUMENT);
