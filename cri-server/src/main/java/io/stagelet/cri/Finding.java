@@ -30,7 +30,9 @@ record Finding(
     /** A plugin says that a sandbox's network is not as it made it. */
     NETWORK(false),
     /** An address is taken for a sandbox that nobody knows. */
-    LEASE(false);
+    LEASE(false),
+    /** An address is taken for nobody, as its plugin was killed while it took it. */
+    LEASE_CUT_OFF(true);
 
     private final boolean repairedAtStart;
 

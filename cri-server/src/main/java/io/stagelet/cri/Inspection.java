@@ -361,6 +361,20 @@ final class Inspection {
                 () -> cni.release(lease)));
       }
     }
+    findings.addAll(cutOffLeases());
     return findings;
+  }
+
+  /** The addresses whose plugin was killed while it took them. */
+  List<Finding> cutOffLeases() {
+    return CniLeases.cutOff(cni.networks()).stream()
+        .map(lease ->
+            new Finding(
+                Finding.Kind.LEASE_CUT_OFF,
+                lease.file().toString(),
+                "the address %s of network %s is taken for nobody: the plugin host-local was killed while it took it; it is freed"
+                    .formatted(lease.address(), lease.network()),
+                lease::free))
+        .toList();
   }
 }

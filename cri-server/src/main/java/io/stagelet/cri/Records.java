@@ -52,6 +52,7 @@ import org.slf4j.LoggerFactory;
 final class Records {
   private static final Logger LOG = LoggerFactory.getLogger(Records.class);
   private static final String RECORD = "record.json";
+  private static final String COPY = ".json";
   private static final String SET_ASIDE = "record.damaged";
 
   /** The times that records have; the whole JavaTimeModule would be fifty classes in memory. */
@@ -192,6 +193,30 @@ final class Records {
     }
   }
 
+  /** Removes what a crash left of copies: those whose record is gone, and those half written. */
+  void forgetLostCopies() {
+    for (Path parent : List.of(sandboxes, containers)) {
+      Path ofParent = copies.resolve(parent.getFileName());
+      try (Stream<Path> all = Files.list(ofParent)) {
+        for (Path copy : all.toList()) {
+          String name = copy.getFileName().toString();
+          Path directory =
+              parent.resolve(
+                  name.endsWith(COPY) ? name.substring(0, name.length() - COPY.length()) : name);
+          if (!Files.exists(directory.resolve(RECORD))) {
+            Files.deleteIfExists(copy);
+          }
+        }
+      } catch (IOException failure) {
+        throw new StageletException(
+            ErrorCode.INTERNAL,
+            "could not remove the copies in %s whose records are gone: %s"
+                .formatted(ofParent, StageletException.reason(failure)),
+            failure);
+      }
+    }
+  }
+
   /** Where the directories of sandboxes and containers are that have, or had, this id. */
   List<Path> directoriesOf(String id) {
     return Stream.of(sandboxes, containers)
@@ -249,14 +274,17 @@ final class Records {
   private Path copyOf(Path directory) {
     return copies
         .resolve(directory.startsWith(sandboxes) ? "sandboxes" : "containers")
-        .resolve(directory.getFileName() + ".json");
+        .resolve(directory.getFileName() + COPY);
   }
 
-  /** The record goes first, so that a crash in the middle leaves a directory without one. */
+  /**
+   * The copy goes first, since nobody looks for one without a record, then the record, so that a
+   * crash in the middle leaves a directory without one.
+   */
   private void delete(Path directory) {
     try {
-      Files.deleteIfExists(directory.resolve(RECORD));
       Files.deleteIfExists(copyOf(directory));
+      Files.deleteIfExists(directory.resolve(RECORD));
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,

@@ -116,17 +116,8 @@ final class Recovery {
     }
     tellOfHandlers();
     Inspection.Known known = known();
-    for (Finding finding : inspection.nobodys(known)) {
-      measures.leftoverRemoved();
-      StoryEvent event =
-          finding.kind() == Finding.Kind.RECORD_SET_ASIDE
-              ? StoryEvent.RECORD_DAMAGED
-              : StoryEvent.LEFTOVER_REMOVED;
-      event.on(LOG).log("{}: {}", finding.subject(), finding.words());
-      if (finding.kind().isRepairedAtStart()) {
-        finding.repair().ifPresent(repair -> attempt(finding.subject(), repair));
-      }
-    }
+    inspection.nobodys(known).forEach(this::repair);
+    attempt("the copies of records", records::forgetLostCopies);
     handlers
         .usable()
         .forEach((name, stage1) ->
@@ -134,12 +125,25 @@ final class Recovery {
     carrySetAside(known, descriptors);
     forgetUnknown(descriptors);
     attempt("the attachments of networks", () -> cni.collectGarbage(attached()));
+    attempt("the addresses of networks", () -> inspection.cutOffLeases().forEach(this::repair));
     StoryEvent.SERVER_RECOVERED
         .on(LOG)
         .log(
             "Stagelet has started; pods found here: {}, containers: {}",
             pods.sandboxes().size(),
             pods.containers().size());
+  }
+
+  private void repair(Finding finding) {
+    measures.leftoverRemoved();
+    StoryEvent event =
+        finding.kind() == Finding.Kind.RECORD_SET_ASIDE
+            ? StoryEvent.RECORD_DAMAGED
+            : StoryEvent.LEFTOVER_REMOVED;
+    event.on(LOG).log("{}: {}", finding.subject(), finding.words());
+    if (finding.kind().isRepairedAtStart()) {
+      finding.repair().ifPresent(repair -> attempt(finding.subject(), repair));
+    }
   }
 
   /** What tells the lifecycles of changes from now on. */

@@ -14,7 +14,6 @@ import io.stagelet.linux.OverlayLayers;
 import io.stagelet.linux.ProjectQuota;
 import io.stagelet.linux.StageletException;
 import io.stagelet.linux.SystemCallException;
-import io.stagelet.linux.TreeUsage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -188,16 +187,6 @@ public final class RootFilesystems {
         ErrorCode.NOT_FOUND,
         "%s: image %s %s has no directory or file %s"
             .formatted(IMAGE_VOLUME, image.id(), image.tags(), subPath));
-  }
-
-  /**
-   * What a root filesystem's changes take on the disk: as the filesystem counts it, where it has
-   * project quotas, or else by a walk.
-   *
-   * @param upper where the changes are
-   */
-  public ConfinedTree.Room usage(Path upper) {
-    return ProjectQuota.usage(upper).orElseGet(() -> TreeUsage.of(upper));
   }
 
   /** Both in one project: overlayfs moves files from one to the other. */

@@ -1,6 +1,7 @@
 package io.stagelet.cri.stats;
 
 import io.stagelet.linux.ConfinedTree;
+import io.stagelet.linux.ProjectQuota;
 import io.stagelet.linux.StageletException;
 import io.stagelet.linux.TreeUsage;
 import java.nio.file.Path;
@@ -22,10 +23,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The room that writable layers take. That wants a walk through all their files, so what is given
- * is the result of the last walk; one that is too old makes a new one start, behind the caller's
- * back. One walk at a time goes on, so that a node full of containers does not walk them all at
- * once.
+ * The room that writable layers take. A filesystem with project quotas tells it at once. Elsewhere
+ * that wants a walk through all their files, so what is given is the result of the last walk; one
+ * that is too old makes a new one start, behind the caller's back. One walk at a time goes on, so
+ * that a node full of containers does not walk them all at once.
  */
 public final class WritableLayers implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(WritableLayers.class);
@@ -36,7 +37,7 @@ public final class WritableLayers implements AutoCloseable {
   /**
    * The room of a layer.
    *
-   * @param at when the walk was done
+   * @param at when it was counted, or its walk was done
    */
   public record Room(long bytes, long inodes, Instant at) {}
 
@@ -50,27 +51,36 @@ public final class WritableLayers implements AutoCloseable {
   private final ExecutorService walker =
       Executors.newSingleThreadExecutor(
           Thread.ofPlatform().name("writable-layers").daemon().factory());
+  private final Function<Path, Optional<ConfinedTree.Room>> counted;
   private final Function<Path, ConfinedTree.Room> walk;
   private final Clock clock;
 
-  /** Walks the real trees. */
+  /** Asks the real filesystems, and walks the real trees. */
   public WritableLayers(Clock clock) {
-    this(TreeUsage::of, clock);
+    this(ProjectQuota::usage, TreeUsage::of, clock);
   }
 
-  WritableLayers(Function<Path, ConfinedTree.Room> walk, Clock clock) {
+  WritableLayers(
+      Function<Path, Optional<ConfinedTree.Room>> counted,
+      Function<Path, ConfinedTree.Room> walk,
+      Clock clock) {
+    this.counted = counted;
     this.walk = walk;
     this.clock = clock;
   }
 
   /**
-   * What is known of a layer. One that was never walked is waited for, until {@code patience} is
-   * over; empty when its walk takes longer, or when there is no such layer.
+   * What is known of a layer. One that is not counted, and was never walked, is waited for, until
+   * {@code patience} is over; empty when its walk takes longer, or when there is no such layer.
    *
    * @param id of its container
    * @param upper its directory
    */
   public Optional<Room> room(String id, Path upper, Duration patience) {
+    Optional<Room> now = counted(upper);
+    if (now.isPresent()) {
+      return now;
+    }
     Layer layer = layers.computeIfAbsent(id, _ -> new Layer());
     renew(layer, upper);
     if (layer.last.isEmpty() && !patience.isNegative()) {
@@ -84,6 +94,23 @@ public final class WritableLayers implements AutoCloseable {
       }
     }
     return layer.last;
+  }
+
+  private Optional<Room> counted(Path upper) {
+    try {
+      return counted.apply(upper).map(this::now);
+    } catch (StageletException failure) {
+      notMeasured(upper, failure);
+      return Optional.empty();
+    }
+  }
+
+  private Room now(ConfinedTree.Room room) {
+    return new Room(room.bytes(), room.inodes(), clock.instant());
+  }
+
+  private static void notMeasured(Path upper, StageletException failure) {
+    LOG.debug("could not measure {}: {}", upper, StageletException.reason(failure));
   }
 
   private void renew(Layer layer, Path upper) {
@@ -100,12 +127,11 @@ public final class WritableLayers implements AutoCloseable {
 
   private void walked(Layer layer, Path upper) {
     try {
-      ConfinedTree.Room found = walk.apply(upper);
-      Room room = new Room(found.bytes(), found.inodes(), clock.instant());
+      Room room = now(walk.apply(upper));
       layer.last = Optional.of(room);
       layer.first.complete(room);
     } catch (StageletException failure) {
-      LOG.debug("could not measure {}: {}", upper, StageletException.reason(failure));
+      notMeasured(upper, failure);
     } finally {
       synchronized (layer) {
         layer.walking = false;

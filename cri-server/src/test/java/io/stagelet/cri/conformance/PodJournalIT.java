@@ -205,6 +205,35 @@ class PodJournalIT extends ConformanceSuite {
   }
 
   @Test
+  void aFollowedStoryGoesOnWithWhatComes() throws Exception {
+    TestPod pod = pods().run();
+    Process following = StageletCommand.start("story", reference(pod), "--follow");
+    try {
+      Queue<String> shown = new ConcurrentLinkedQueue<>();
+      Thread reader = Thread.startVirtualThread(() -> collect(following, shown));
+      await().atMost(LONG).until(() -> said(shown, "RunPodSandbox is done"));
+      TestContainer container = pod.container().shell("echo hello; exit 3").runToItsEnd();
+      await().atMost(LONG).until(() -> said(shown, "has ended with exit code 3"));
+      assertThat(shown)
+          .containsSubsequence(
+              shown.stream()
+                  .filter(line -> line.contains("StartContainer was asked"))
+                  .toList()
+                  .getFirst(),
+              shown.stream().filter(line -> line.endsWith(" stdout: hello")).toList().getFirst());
+      assertThat(container.status().getExitCode()).isEqualTo(3);
+      following.destroy();
+      assertThat(reader.join(LONG)).isTrue();
+    } finally {
+      following.destroyForcibly();
+    }
+  }
+
+  private static boolean said(Queue<String> shown, String words) {
+    return shown.stream().anyMatch(line -> line.contains(words));
+  }
+
+  @Test
   void logsSinceAMomentLeaveOutWhatIsOlder() {
     TestPod pod = pods().run();
     TestContainer container =

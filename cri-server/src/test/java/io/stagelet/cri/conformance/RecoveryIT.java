@@ -149,6 +149,25 @@ class RecoveryIT extends RestartingSuite {
   }
 
   @Test
+  void anAddressThatAKilledPluginTookForNobodyIsFreed() throws IOException {
+    pods().run();
+    Path lease = Path.of("/var/lib/cni/networks/conformance/10.222.77.7");
+    Files.createFile(lease);
+    try {
+      assertThat(subjects(report(server().check()), "lease-cut-off"))
+          .containsExactly(lease.toString());
+
+      server().kill();
+      startAgain();
+
+      assertThat(lease).doesNotExist();
+      assertThat(report(server().check()).path("findings")).isEmpty();
+    } finally {
+      Files.deleteIfExists(lease);
+    }
+  }
+
+  @Test
   void aNetworkThatIsNotAsItWasMadeIsSaid() throws IOException {
     TestPod pod = pods().run();
     TestContainer container = pod.idleContainer();

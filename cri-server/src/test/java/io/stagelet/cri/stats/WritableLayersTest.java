@@ -11,6 +11,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -38,6 +39,7 @@ class WritableLayersTest {
     CountDownLatch slow = new CountDownLatch(1);
     try (WritableLayers layers =
         new WritableLayers(
+            _ -> Optional.empty(),
             _ -> {
               await().until(() -> slow.getCount() == 0);
               return new ConfinedTree.Room(1, 1);
@@ -72,7 +74,8 @@ class WritableLayersTest {
           }
         };
     try (WritableLayers layers =
-        new WritableLayers(_ -> new ConfinedTree.Room(walks.incrementAndGet(), 1), clock)) {
+        new WritableLayers(
+            _ -> Optional.empty(), _ -> new ConfinedTree.Room(walks.incrementAndGet(), 1), clock)) {
       assertThat(layers.room("id", upper, LONG).orElseThrow().bytes()).isEqualTo(1);
       await().until(() -> layers.room("id", upper, LONG).orElseThrow().bytes() == 1);
       assertThat(walks).hasValue(1);
@@ -82,6 +85,22 @@ class WritableLayersTest {
       await()
           .untilAsserted(
               () -> assertThat(layers.room("id", upper, LONG).orElseThrow().bytes()).isEqualTo(2));
+    }
+  }
+
+  @Test
+  void whatTheFilesystemCountsIsNotWalkedAndAlwaysNew() {
+    AtomicInteger asked = new AtomicInteger();
+    try (WritableLayers layers =
+        new WritableLayers(
+            _ -> Optional.of(new ConfinedTree.Room(asked.incrementAndGet(), 7)),
+            _ -> {
+              throw new AssertionError("walked");
+            },
+            Clock.systemUTC())) {
+      assertThat(layers.room("id", upper, Duration.ZERO).orElseThrow().bytes()).isEqualTo(1);
+      assertThat(layers.room("id", upper, Duration.ZERO).orElseThrow().bytes()).isEqualTo(2);
+      assertThat(layers.room("id", upper, Duration.ZERO).orElseThrow().inodes()).isEqualTo(7);
     }
   }
 

@@ -8,6 +8,10 @@ import io.stagelet.cri.v1.LinuxContainerConfig;
 import io.stagelet.cri.v1.LinuxContainerSecurityContext;
 import io.stagelet.cri.v1.LinuxPodSandboxConfig;
 import io.stagelet.cri.v1.LinuxSandboxSecurityContext;
+import io.stagelet.cri.v1.ListContainerStatsRequest;
+import io.stagelet.cri.v1.ListContainersRequest;
+import io.stagelet.cri.v1.ListPodSandboxRequest;
+import io.stagelet.cri.v1.ListPodSandboxStatsRequest;
 import io.stagelet.cri.v1.NamespaceMode;
 import io.stagelet.cri.v1.NamespaceOption;
 import io.stagelet.cri.v1.PodSandboxConfig;
@@ -30,8 +34,8 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * Measures what a pod costs: how long the calls take that bring it up and down, and how much memory
- * the runtime keeps while all pods run. One runtime after the other, each from a fresh start, in
+ * Measures what a pod costs: how long the calls take that bring it up and down, and those that ask
+ * of all pods, and how much memory the runtime keeps while all pods run. One runtime after the other, each from a fresh start, in
  * the same machine.
  *
  * <p>Usage: {@code PodsBenchmark INSIDE PODS RUNTIME…}; the script {@code testhost/bench} calls it.
@@ -40,6 +44,7 @@ public final class PodsBenchmark {
   private static final String IMAGE = "127.0.0.1:5000/pause:3.10.1";
   private static final String PROGRAM = "/pause";
   private static final int WARM_UP = 3;
+  private static final int ASKED = 10;
   private static final Duration SETTLE = Duration.ofSeconds(3);
   private static final Duration NETWORK_READY = Duration.ofSeconds(30);
   private static final long GRACE_SECONDS = 10;
@@ -98,6 +103,9 @@ public final class PodsBenchmark {
       }
       Thread.sleep(SETTLE);
       ProcessTable.Growth memory = ProcessTable.now().since(before, this::isLoad);
+      for (int i = 0; i < ASKED; i++) {
+        askOfAll(cri);
+      }
       running.forEach(pod -> takeDown(cri, pod));
       Map<String, Double> medians = new LinkedHashMap<>();
       durations.forEach((call, taken) -> medians.put(call, taken.medianMillis()));
@@ -105,6 +113,20 @@ public final class PodsBenchmark {
     } finally {
       node.stop(runtime);
     }
+  }
+
+  /** What kubelet asks of all pods, every second or every ten. */
+  private void askOfAll(CriConnection cri) {
+    timed("ListPodSandbox")
+        .time(() -> cri.runtime().listPodSandbox(ListPodSandboxRequest.getDefaultInstance()));
+    timed("ListContainers")
+        .time(() -> cri.runtime().listContainers(ListContainersRequest.getDefaultInstance()));
+    timed("ListContainerStats")
+        .time(() ->
+            cri.runtime().listContainerStats(ListContainerStatsRequest.getDefaultInstance()));
+    timed("ListPodSandboxStats")
+        .time(() ->
+            cri.runtime().listPodSandboxStats(ListPodSandboxStatsRequest.getDefaultInstance()));
   }
 
   private static void awaitNetwork(CriConnection cri) throws InterruptedException {
