@@ -164,6 +164,6 @@ class CheckpointArchiveTest {
     Files.write(archive, Arrays.copyOf(whole, 530));
     refused("ends");
     Files.writeString(archive, "rubbish".repeat(1000));
-    refused();
+    refused("damaged");
   }
 }
