@@ -49,6 +49,9 @@ final class Criu {
 
   private static final int COMPLAINTS = 5;
 
+  /** How long criu may take to let go of processes when its own time is over. */
+  private static final Duration RELEASE = Duration.ofSeconds(10);
+
   /** As {@link #externals} names what is outside. An archive may be hostile. */
   private static final Pattern OUTSIDE = Pattern.compile("file\\[[0-9a-f]+:[0-9a-f]+]");
 
@@ -149,7 +152,8 @@ final class Criu {
           "%s: its process %d is gone (%s)".formatted(what, pid, StageletException.reason(failure)),
           failure);
     }
-    Command.Outcome outcome = Command.of(command).withDeadline(limit).run();
+    // criu itself ends in time, and lets the processes go: killed, it would leave its code in them
+    Command.Outcome outcome = Command.of(command).withDeadline(limit.plus(RELEASE)).run();
     if (outcome.exitCode() != 0) {
       String complaints = complaints(directory.resolve("dump.log"));
       throw new StageletException(
