@@ -25,6 +25,7 @@ import java.util.Optional;
  * @param defaultHandler runs pods that ask for none
  * @param insecureRegistries hosts that may speak plain HTTP
  * @param pinnedImages names of images that kubelet does not collect, with {@code *}
+ * @param blockIo where the classes of block I/O are described; the file need not be there
  * @param pulls how many transfers of one image go on at a time
  * @param output what the journal is told with the output of containers, and which journal
  * @param log how much stagelet itself says
@@ -41,6 +42,7 @@ record Configuration(
     Map<String, Handler> handlers,
     List<String> insecureRegistries,
     List<String> pinnedImages,
+    Path blockIo,
     Pulls pulls,
     Output output,
     LogLevels log,
@@ -129,6 +131,7 @@ record Configuration(
         nextHandlers,
         next.insecureRegistries,
         next.pinnedImages,
+        next.blockIo,
         pulls,
         new Output(next.output.labels, output.journalNamespace),
         next.log,
@@ -151,6 +154,7 @@ record Configuration(
             "runc", new Handler("oci", true, Map.of(), OutputPolicy.BLOCK, Optional.empty())),
         List.of(),
         List.of(),
+        Path.of("/etc/stagelet/blockio.yaml"),
         Pulls.defaults(),
         new Output(List.of(), Optional.empty()),
         LogLevels.defaults(),

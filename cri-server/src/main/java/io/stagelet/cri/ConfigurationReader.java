@@ -106,6 +106,7 @@ final class ConfigurationReader {
         handlers,
         strings(root.path("registries").path("insecure")),
         strings(root.path("images").path("pinned")),
+        path(root.path("resources"), "blockio-config", defaults.blockIo()),
         pulls(root.path("images"), defaults.pulls()),
         output(root.path("output")),
         log(root.path("log"), defaults.log()),

@@ -21,6 +21,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
 
 /** Turns what CreateContainer asks for, the image and the sandbox into what a stage1 is told. */
 final class ContainerPlanner {
@@ -38,10 +40,16 @@ final class ContainerPlanner {
   private final SeccompDefault seccompDefault;
   private final AppArmor appArmor;
   private final CdiDevices cdi;
+  private final Supplier<BlockIoClasses> blockIo;
 
   ContainerPlanner(
-      Capabilities capabilities, SeccompDefault seccompDefault, AppArmor appArmor, CdiDevices cdi) {
+      Capabilities capabilities,
+      SeccompDefault seccompDefault,
+      AppArmor appArmor,
+      CdiDevices cdi,
+      Supplier<BlockIoClasses> blockIo) {
     this.cdi = cdi;
+    this.blockIo = blockIo;
     this.capabilities = capabilities;
     this.appArmor = appArmor;
     this.seccompDefault = seccompDefault;
@@ -97,7 +105,7 @@ final class ContainerPlanner {
                 labels.flatMap(SelinuxLabels::process),
                 labels.map(SelinuxLabels::files),
                 seccomp(security)),
-            request.resources(),
+            resources(request, sandbox),
             places.stdout(),
             places.stderr(),
             request.stdin() && !request.terminal() ? Optional.of(places.stdin()) : Optional.empty(),
@@ -129,6 +137,32 @@ final class ContainerPlanner {
         request.annotations(),
         now,
         new ContainerRecord.Created());
+  }
+
+  /** What is asked for by name of a file goes before what the class says of it. */
+  private ContainerPlan.Resources resources(ContainerRequest request, SandboxRecord sandbox) {
+    List.of(request.annotations(), sandbox.annotations())
+        .forEach(annotations -> refuseCacheClasses(request.name(), annotations.keySet()));
+    return ContainerPlan.Resources.NONE
+        .withUnified(
+            blockIo.get().files(request.name(), request.annotations(), sandbox.annotations()))
+        .changedBy(request.resources());
+  }
+
+  /** Shares of the processor's cache and memory bandwidth (Intel RDT) are not built. */
+  private static void refuseCacheClasses(String container, Set<String> annotations) {
+    for (String annotation :
+        List.of(
+            "io.kubernetes.cri.rdt-class",
+            "rdt.resources.beta.kubernetes.io/pod",
+            "rdt.resources.beta.kubernetes.io/container." + container)) {
+      if (annotations.contains(annotation)) {
+        throw new StageletException(
+            ErrorCode.UNIMPLEMENTED,
+            "container %s asks for an RDT class (annotation %s), which is not built; take the annotation away"
+                .formatted(container, annotation));
+      }
+    }
   }
 
   private static ExecPlan process(

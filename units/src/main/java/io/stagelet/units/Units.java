@@ -1,5 +1,6 @@
 package io.stagelet.units;
 
+import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
@@ -16,7 +17,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Function;
-import org.freedesktop.dbus.types.UInt32;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -212,7 +212,9 @@ public final class Units implements AutoCloseable {
   }
 
   /**
-   * Makes a machine known to systemd-machined, which forgets it when its unit ends.
+   * Makes a machine known to systemd-machined, which forgets it when its unit ends. From version
+   * 258 on it takes whoever calls for the machine's supervisor, and ends that with the machine:
+   * therefore a process of its own calls.
    *
    * @param name what {@code machinectl} calls it
    * @param id the 128 bits of its {@code machine-id}
@@ -222,20 +224,24 @@ public final class Units implements AutoCloseable {
    * @throws StageletException when systemd-machined is not there or refuses
    */
   public void registerMachine(String name, byte[] id, String service, int leader, Path root) {
-    var _ =
-        connected()
-            .call(
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                "busctl",
+                "--quiet",
+                "call",
                 MACHINED,
                 "/org/freedesktop/machine1",
                 "org.freedesktop.machine1.Manager",
                 "RegisterMachine",
                 "sayssus",
                 name,
-                id,
-                service,
-                "container",
-                new UInt32(leader),
-                root.toString());
+                String.valueOf(id.length)));
+    for (byte part : id) {
+      command.add(String.valueOf(Byte.toUnsignedInt(part)));
+    }
+    command.addAll(List.of(service, "container", String.valueOf(leader), root.toString()));
+    var _ = Command.of(command).withDeadline(BUS_PATIENCE).runChecked();
   }
 
   /** How many calls have been made over D-Bus. */

@@ -86,7 +86,8 @@ public final class ConfigurationKeys {
         ValueType.TEXTS,
         "[]",
         RELOAD,
-        "Names of images that kubelet must not collect; * stands for anything but a slash, and at the end for all that follows.");
+        "Names of images that kubelet must not collect; * stands for anything but a slash, and at"
+            + " the end for all that follows.");
     key(
         "images.parallel-layers",
         new ValueType.Whole(1, 64, ""),
@@ -98,7 +99,8 @@ public final class ConfigurationKeys {
         new ValueType.Whole(1, 16, ""),
         "3",
         RESTART,
-        "Over how many connections one large layer comes when the registry is what takes the time; 1 for one always. Each keeps 4 MiB in memory.");
+        "Over how many connections one large layer comes when the registry is what takes the time;"
+            + " 1 for one always. Each keeps 4 MiB in memory.");
 
     table("streaming", "Where exec, attach and port-forward are served.");
     key(
@@ -164,7 +166,8 @@ public final class ConfigurationKeys {
         ValueType.TEXT,
         "",
         RESTART,
-        "Of the stage1 oci: what the runtime is always told before the command; words, with spaces between them.");
+        "Of the stage1 oci: what the runtime is always told before the command; words, with spaces"
+            + " between them.");
     key(
         "handlers.NAME.cni-conf-dir",
         ValueType.PATH,
@@ -178,6 +181,15 @@ public final class ConfigurationKeys {
         RESTART,
         "Every other key is the stage1's own. The stage1 oci knows init: the program that is the"
             + " first process of pods that share their PID namespace (without it: catatonit).");
+
+    table("resources", "What containers may use.");
+    key(
+        "resources.blockio-config",
+        ValueType.PATH,
+        "\"/etc/stagelet/blockio.yaml\"",
+        RELOAD,
+        "Where classes of block I/O are described, as in the file that CRI-O and containerd call"
+            + " blockio_config_file. It is read for each container that asks for one.");
 
     table("output", "What containers write.");
     key(
@@ -216,7 +228,8 @@ public final class ConfigurationKeys {
         new ValueType.Whole(0, 1_000_000, ""),
         "",
         RESTART,
-        "How many calls of a million are recorded (without it: all). A call whose caller records it, as kubelet can, is recorded as well, and one whose caller does not is not.");
+        "How many calls of a million are recorded (without it: all). A call whose caller records"
+            + " it, as kubelet can, is recorded as well, and one whose caller does not is not.");
 
     table("log", "What Stagelet says itself, in the journal.");
     key("log.level", LEVEL, "\"info\"", RELOAD, "How much it says.");

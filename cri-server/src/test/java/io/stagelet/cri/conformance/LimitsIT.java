@@ -98,6 +98,26 @@ class LimitsIT extends ConformanceSuite {
     assertThat(file(container, "pids.max")).isEqualTo("17");
   }
 
+  /** The class {@code slow} of the suite's server. */
+  @Test
+  void aClassOfBlockIoHoldsAContainerBack() {
+    stageletOnly("the classes are written down for the suite's server");
+    TestContainer container =
+        pods()
+            .run(
+                config -> config.putAnnotations("blockio.resources.beta.kubernetes.io/pod", "slow"))
+            .idleContainer();
+
+    assertThat(file(container, "io.max")).contains("wbps=1048576");
+    long start = System.nanoTime();
+    assertThat(
+            container
+                .exec("/bin/sh", "-c", "dd if=/dev/zero of=/written bs=1M count=4 && sync /written")
+                .getExitCode())
+        .isZero();
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isGreaterThan(Duration.ofSeconds(2));
+  }
+
   /** kubelet limits the number of a pod's processes by its slice. */
   @Test
   void thePodsLimitOfProcessesHolds() {

@@ -8,9 +8,13 @@ import io.stagelet.cri.v1.LinuxContainerResources;
 import io.stagelet.cri.v1.UpdateContainerResourcesRequest;
 import io.stagelet.cri.v1.UpdatePodSandboxResourcesRequest;
 import io.stagelet.linux.Command;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -161,6 +165,57 @@ class ResourcesIT extends ConformanceSuite {
     }
   }
 
+  /** runc complains of a group in which there is a process, if it takes it at all. */
+  @Test
+  void theUnitsGroupIsEmptyWhenTheRuntimeTakesIt() throws IOException {
+    TestContainer container = sharedPod().idleContainer();
+
+    Path folder = ((StageletRuntime) node().runtime()).runFolder();
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path log :
+          files
+              .filter(file -> file.endsWith("runtime.log"))
+              .filter(file -> file.toString().contains(container.id()))
+              .toList()) {
+        assertThat(log).content().doesNotContain("not empty");
+      }
+    }
+    String unit = show(unitOf(container), "ControlGroup").getOrDefault("ControlGroup", "");
+    assertThat(Files.readAllLines(Path.of("/sys/fs/cgroup", unit, "cgroup.procs"))).isNotEmpty();
+  }
+
+  @Test
+  void aClassOfBlockIoIsPropertiesOfTheUnit() {
+    TestPod pod =
+        pods()
+            .run(config ->
+                config
+                    .putAnnotations("blockio.resources.beta.kubernetes.io/pod", "slow")
+                    .putAnnotations("blockio.resources.beta.kubernetes.io/container.quick", "fast")
+                    .putAnnotations("blockio.resources.beta.kubernetes.io/container.odd", "odd"));
+
+    assertThat(properties(named(pod, "any").start(), "IOWeight")).containsEntry("IOWeight", "50");
+    assertThat(properties(named(pod, "quick").start(), "IOWeight"))
+        .containsEntry("IOWeight", "4500");
+    Status refusal = refusal(() -> named(pod, "odd").create());
+    assertThat(refusal.getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+    assertThat(refusal.getDescription()).contains("'odd'", "[fast, slow]");
+  }
+
+  @Test
+  void aClassOfTheProcessorsCacheIsRefused() {
+    TestPod pod =
+        pods().run(config -> config.putAnnotations("rdt.resources.beta.kubernetes.io/pod", "gold"));
+
+    Status refusal = refusal(() -> pod.container().idle().create());
+    assertThat(refusal.getCode()).isEqualTo(Status.Code.UNIMPLEMENTED);
+    assertThat(refusal.getDescription()).contains("rdt.resources.beta.kubernetes.io/pod");
+  }
+
+  private static ContainerBuilder named(TestPod pod, String name) {
+    return pod.container().idle().with(config -> config.getMetadataBuilder().setName(name));
+  }
+
   @Test
   void aPodWithoutASliceGetsOneWithItsLimits() {
     TestPod pod =
@@ -234,16 +289,18 @@ class ResourcesIT extends ConformanceSuite {
   }
 
   private static Map<String, String> properties(TestContainer container, String... names) {
-    String unit =
-        Command.of("systemctl", "list-units", "--all", "--plain", "--no-legend", "ctr-*")
-            .runChecked()
-            .text()
-            .lines()
-            .map(line -> line.split(" +", 2)[0])
-            .filter(name -> name.contains(container.id().substring(0, 12)))
-            .findFirst()
-            .orElseThrow();
-    return show(unit, names);
+    return show(unitOf(container), names);
+  }
+
+  private static String unitOf(TestContainer container) {
+    return Command.of("systemctl", "list-units", "--all", "--plain", "--no-legend", "ctr-*")
+        .runChecked()
+        .text()
+        .lines()
+        .map(line -> line.split(" +", 2)[0])
+        .filter(name -> name.contains(container.id().substring(0, 12)))
+        .findFirst()
+        .orElseThrow();
   }
 
   private static Map<String, String> show(String unit, String... names) {

@@ -52,6 +52,20 @@ final class StageletRuntime implements RuntimeUnderTest {
   /** The label of pods that is a field of their output. */
   static final String FIELD_LABEL = "app.kubernetes.io/name";
 
+  private static final String BLOCK_IO = "blockio.yaml";
+
+  /** The class {@code slow} writes 1 MiB a second to the disk of a machine of kind uml. */
+  private static final String BLOCK_IO_CLASSES =
+      """
+      Classes:
+        slow:
+        - Weight: 50
+        - Devices: [/dev/ubda]
+          ThrottleWriteBps: 1Mi
+        fast:
+        - Weight: 500
+      """;
+
   private final CleanupStack cleanup;
   private final Path state;
   private final Path run;
@@ -70,6 +84,7 @@ final class StageletRuntime implements RuntimeUnderTest {
       Path run = folder(cleanup, Path.of("/run"));
       Path networks = Files.createDirectory(state.resolve("net.d"));
       Files.createDirectory(state.resolve("plugins"));
+      Files.writeString(state.resolve(BLOCK_IO), BLOCK_IO_CLASSES);
       script(state.resolve(HANGING_RUNTIME), hangingScript(state, "for word; do", program("crun")));
       script(
           state.resolve("plugins").resolve(HANGING_PLUGIN),
@@ -121,6 +136,9 @@ final class StageletRuntime implements RuntimeUnderTest {
             conf-dir = "%s"
             bin-dirs = ["%s", "%s"]
 
+            [resources]
+            blockio-config = "%s"
+
             [output]
             labels = ["%s"]
 
@@ -149,6 +167,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                     networks,
                     TestNetwork.PLUGINS,
                     state.resolve("plugins"),
+                    state.resolve(BLOCK_IO),
                     FIELD_LABEL,
                     WITHOUT_RUNTIME.name(),
                     HANGING.name(),

@@ -288,6 +288,21 @@ public record ContainerPlan(
       unified = unified == null ? Map.of() : Map.copyOf(unified);
     }
 
+    /** These, with other files of the control group. */
+    public Resources withUnified(Map<String, String> files) {
+      return new Resources(
+          cpuShares,
+          cpuQuota,
+          cpuPeriod,
+          memoryLimit,
+          swapLimit,
+          cpus,
+          memoryNodes,
+          oomScoreAdjust,
+          hugepages,
+          files);
+    }
+
     /** These, but for what {@code other} says: zero and empty say nothing. */
     public Resources changedBy(Resources other) {
       return new Resources(

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -24,7 +25,7 @@ import java.util.stream.Stream;
  *
  * @param binary the program
  * @param root where it keeps its own state, on a tmpfs
- * @param crun whether it is crun, which must be told its cgroup driver
+ * @param kind whose it is
  * @param features what it says it can do
  * @param arguments what it is always told before the command
  * @param refusal why it cannot be used; absent when it can
@@ -32,12 +33,26 @@ import java.util.stream.Stream;
 record OciRuntime(
     Path binary,
     Path root,
-    boolean crun,
+    Kind kind,
     OciFeatures features,
     List<String> arguments,
     Optional<StageletException> refusal) {
+  /** Those that are told apart, by the first word of what they say of their version. */
+  enum Kind {
+    /** crun, which must be told its cgroup driver. */
+    CRUN,
+    /** runc, which puts the container into its cgroup itself. */
+    RUNC,
+    /** Any other. */
+    OTHER;
+
+    private static Kind of(String version) {
+      return version.startsWith("crun") ? CRUN : version.startsWith("runc") ? RUNC : OTHER;
+    }
+  }
+
   private static final String NO_CGROUPS = "--cgroup-manager=disabled";
-  private static final Pattern ID = Pattern.compile("[0-9a-f]{64}");
+  private static final Pattern ID = Pattern.compile("[0-9a-f]{64}(?![0-9a-f])");
   private static final Duration FORGET_DEADLINE = Duration.ofSeconds(30);
 
   /** What every container needs of a runtime. */
@@ -94,7 +109,7 @@ record OciRuntime(
     return new OciRuntime(
         binary,
         root,
-        version.text().startsWith("crun"),
+        Kind.of(version.text()),
         OciFeatures.of(probe, json),
         arguments,
         Optional.empty());
@@ -103,7 +118,7 @@ record OciRuntime(
   /** One that cannot be used: for what is still known of its containers. */
   static OciRuntime unusable(Path root, StageletException reason) {
     return new OciRuntime(
-        Path.of("/"), root, true, OciFeatures.UNKNOWN, List.of(), Optional.of(reason));
+        Path.of("/"), root, Kind.CRUN, OciFeatures.UNKNOWN, List.of(), Optional.of(reason));
   }
 
   /**
@@ -166,6 +181,20 @@ record OciRuntime(
     }
   }
 
+  /** Whether it is crun. */
+  boolean crun() {
+    return kind == Kind.CRUN;
+  }
+
+  /**
+   * Whether the cgroup of a container has to be empty when it makes the container, so that it must
+   * not be in there itself ({@link LaunchGroup}). runc wants it so from 1.2 on, and with a warning
+   * before.
+   */
+  boolean wantsAnEmptyCgroup() {
+    return kind == Kind.RUNC;
+  }
+
   /**
    * Checks that it can be used.
    *
@@ -195,14 +224,14 @@ record OciRuntime(
    * hands its own streams on.
    */
   boolean copiesStreams() {
-    return !crun;
+    return !crun();
   }
 
   /** A command of it, which writes its complaints to {@code log}. */
   List<String> command(Path log, String... arguments) {
     List<String> command = program();
     command.addAll(List.of("--log", log.toString(), "--log-format", "json"));
-    if (crun) {
+    if (crun()) {
       command.add(NO_CGROUPS);
     }
     command.addAll(List.of(arguments));
@@ -231,12 +260,12 @@ record OciRuntime(
    * process behind.
    */
   boolean handsTerminalsOver() {
-    return crun;
+    return crun();
   }
 
   /** Whether a process joins the container in the cgroup where the command was started. */
   boolean leavesCgroupsAlone() {
-    return crun || !features.execsIntoCgroups();
+    return crun() || !features.execsIntoCgroups();
   }
 
   /**
@@ -244,14 +273,20 @@ record OciRuntime(
    * used is made to when it can be again: by then nobody knows the container.
    */
   void forget(String container) {
-    if (refusal.isEmpty() && Files.exists(root.resolve(container))) {
+    if (refusal.isEmpty() && knows(container)) {
       List<String> command = program();
-      if (crun) {
+      if (crun()) {
         command.add(NO_CGROUPS);
       }
       command.addAll(List.of("delete", "--force", container));
       Command.of(command).withDeadline(FORGET_DEADLINE).runChecked();
     }
+  }
+
+  /** crun and runc have a directory for each; others may have files whose names begin so. */
+  private boolean knows(String container) {
+    return Files.exists(root.resolve(container))
+        || (kind == Kind.OTHER && known().contains(container));
   }
 
   /** The containers that it keeps a state of. */
@@ -261,8 +296,10 @@ record OciRuntime(
     }
     try (Stream<Path> states = Files.list(root)) {
       return states
-          .map(state -> state.getFileName().toString())
-          .filter(name -> ID.matcher(name).matches())
+          .map(state -> ID.matcher(state.getFileName().toString()))
+          .filter(Matcher::lookingAt)
+          .map(Matcher::group)
+          .distinct()
           .toList();
     } catch (IOException failure) {
       throw new StageletException(

@@ -39,6 +39,7 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -81,6 +82,7 @@ final class OciStage1 implements Stage1 {
   private final ObjectMapper json;
   private final Criu criu;
   private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
+  private final LaunchGroup launchGroup;
   private final Faults faults;
 
   /** Tells the files and cgroups of this process's execs from those an earlier one left. */
@@ -92,6 +94,7 @@ final class OciStage1 implements Stage1 {
   OciStage1(Units units, OciRuntime runtime, Path init, ObjectMapper json, Faults faults) {
     this.orphans = runtime.copiesStreams() ? Optional.of(Orphans.adopt()) : Optional.empty();
     this.units = units;
+    this.launchGroup = new LaunchGroup(units, CGROUPS);
     this.runtime = runtime;
     this.init = init;
     this.spec = new OciSpec(json);
@@ -396,7 +399,10 @@ final class OciStage1 implements Stage1 {
   private void launch(ContainerPlan container) {
     try {
       Limits limits = Limits.of(container.resources());
-      List<String> writes = delegated.lines(cgroup(container), limits);
+      List<String> writes = new ArrayList<>(delegated.lines(cgroup(container), limits));
+      if (runtime.wantsAnEmptyCgroup()) {
+        writes.add(launchGroup.entry());
+      }
       if (!writes.isEmpty()) {
         write(
             ContainerUnit.cgroupWrites(container),
@@ -445,7 +451,7 @@ final class OciStage1 implements Stage1 {
     if (!words.isEmpty()) {
       removeContainer(container);
       throw new StartFailure(
-          "container %s cannot be started: a limit could not be written to its control group: %s"
+          "container %s cannot be started: its control group cannot be had as it is to be: %s"
               .formatted(container.name(), words),
           failure);
     }

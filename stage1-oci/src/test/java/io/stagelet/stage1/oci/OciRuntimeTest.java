@@ -15,6 +15,8 @@ import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** With runtimes that are scripts. */
 class OciRuntimeTest {
@@ -87,11 +89,24 @@ class OciRuntimeTest {
     assertThat(runtime.features().mayKnow("anything")).isTrue();
   }
 
+  @ParameterizedTest
+  @CsvSource({"crun version 1.21, false", "runc version 1.3.6+ds1, true", "runsc version 1, false"})
+  void onlyRuncWantsTheContainersCgroupEmpty(String version, boolean empty) throws IOException {
+    OciRuntime runtime =
+        at(
+            script(
+                "case $1 in --version) echo '%s' ;; create|start|state|kill|delete) ;; *) exit 1 ;; esac"
+                    .formatted(version)));
+
+    assertThat(runtime.wantsAnEmptyCgroup()).isEqualTo(empty);
+  }
+
   @Test
   void aCommandThatTheHelpDoesNotNameMayHaveHelpOfItsOwn() throws IOException {
     at(
         script(
-            "case $1 in --version) echo x ;; create|start|state|kill|delete) ;; *) exit 1 ;; esac"));
+            "case $1 in --version) echo x ;; create|start|state|kill|delete) ;; *) exit 1 ;;"
+                + " esac"));
   }
 
   @Test
@@ -107,6 +122,34 @@ class OciRuntimeTest {
             """);
 
     refused(() -> at(script), script.toString(), "lacks the commands state, delete");
+  }
+
+  /** gVisor's has no directory for a container, but files that begin with its id. */
+  @Test
+  void aContainerIsForgottenHoweverItsStateIsKept() throws IOException {
+    OciRuntime runtime =
+        at(
+            script(
+                """
+                case $1 in
+                  --version) echo runsc version 1 ;;
+                  create|start|state|kill|delete) ;;
+                  --root) echo "$@" > "$2/../told" ;;
+                  *) exit 1 ;;
+                esac
+                """));
+    Path root = Files.createDirectory(folder.resolve("root"));
+    String id = "ab".repeat(32);
+    runtime.forget(id);
+    assertThat(folder.resolve("told")).doesNotExist();
+
+    Files.writeString(root.resolve(id + "_sandbox:" + id + ".state"), "{}");
+    Files.writeString(root.resolve(id + "_sandbox:" + id + ".lock"), "");
+    Files.writeString(root.resolve("tty-exec-1"), "");
+
+    assertThat(runtime.known()).containsExactly(id);
+    runtime.forget(id);
+    assertThat(folder.resolve("told")).content().contains("delete --force " + id);
   }
 
   @Test

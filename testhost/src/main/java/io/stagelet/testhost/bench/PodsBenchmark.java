@@ -35,8 +35,8 @@ import java.util.UUID;
 
 /**
  * Measures what a pod costs: how long the calls take that bring it up and down, and those that ask
- * of all pods, and how much memory the runtime keeps while all pods run. One runtime after the other, each from a fresh start, in
- * the same machine.
+ * of all pods, and how much memory the runtime keeps while all pods run. One runtime after the
+ * other, each from a fresh start, in the same machine.
  *
  * <p>Usage: {@code PodsBenchmark INSIDE PODS RUNTIME…}; the script {@code testhost/bench} calls it.
  */
@@ -122,8 +122,8 @@ public final class PodsBenchmark {
     timed("ListContainers")
         .time(() -> cri.runtime().listContainers(ListContainersRequest.getDefaultInstance()));
     timed("ListContainerStats")
-        .time(() ->
-            cri.runtime().listContainerStats(ListContainerStatsRequest.getDefaultInstance()));
+        .time(
+            () -> cri.runtime().listContainerStats(ListContainerStatsRequest.getDefaultInstance()));
     timed("ListPodSandboxStats")
         .time(() ->
             cri.runtime().listPodSandboxStats(ListPodSandboxStatsRequest.getDefaultInstance()));
