@@ -3,30 +3,19 @@ package io.stagelet.cri;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.stagelet.linux.CleanupStack;
-import io.stagelet.linux.Command;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.CheckpointArchive;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 
-/**
- * Makes the archive of a checkpoint: what {@code checkpointctl} and other runtimes read.
- *
- * <pre>
- *   checkpoint/        the state of the processes, as criu writes it
- *   config.dump        of which image, with which runtime
- *   spec.dump          the container's config.json
- *   rootfs-diff.tar    what the container had written
- * </pre>
- */
+/** Makes the archive of a checkpoint. */
 final class Checkpoint {
   private static final Duration USUAL_LIMIT = Duration.ofMinutes(10);
 
@@ -51,41 +40,51 @@ final class Checkpoint {
           "container %s cannot be checkpointed: it does not run"
               .formatted(container.id().shortened()));
     }
-    if (!archive.isAbsolute() || Files.exists(archive)) {
+    Path parent = archive.getParent();
+    if (!archive.isAbsolute()
+        || parent == null
+        || !Files.isDirectory(parent)
+        || Files.exists(archive)) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
-          "location '%s' is not an absolute path where nothing is yet".formatted(archive));
+          "location '%s' is not an absolute path in a directory that is there, where nothing is yet"
+              .formatted(archive));
     }
     Path state = records.directory(container.id());
     Path directory = state.resolve("checkpoint");
-    Path aside = archive.resolveSibling(archive.getFileName() + DurableFiles.ASIDE);
     try (CleanupStack cleanup = new CleanupStack()) {
       cleanup.push("remove " + directory, () -> DurableFiles.deleteTree(directory));
-      cleanup.push("remove " + aside, () -> Files.deleteIfExists(aside));
       DurableFiles.deleteTree(directory);
-      Path images = Files.createDirectories(directory.resolve("checkpoint"));
-      Duration allowed = limit.isZero() ? USUAL_LIMIT : limit;
-      container.stage1().checkpoint(container.plan(), images, allowed);
-      Files.write(directory.resolve("config.dump"), description(container));
-      List<String> names = new ArrayList<>(List.of("checkpoint", "config.dump"));
+      Files.createDirectories(directory.resolve(CheckpointArchive.PROCESSES));
+      container
+          .stage1()
+          .checkpoint(
+              container.plan(),
+              directory,
+              limit.isZero() ? USUAL_LIMIT : limit,
+              () -> keepWrittenFiles(state.resolve("upper"), directory));
       Path spec = container.plan().directory().resolve("config.json");
-      if (Files.exists(spec)) {
-        Files.copy(spec, directory.resolve("spec.dump"), StandardCopyOption.REPLACE_EXISTING);
-        names.add("spec.dump");
-      }
-      tar(directory.resolve("rootfs-diff.tar"), state.resolve("upper"), List.of("."), allowed);
-      names.add("rootfs-diff.tar");
-      Files.createFile(
-          aside,
-          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-      tar(aside, directory, names, allowed);
-      Files.move(aside, archive, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException failure) {
+      CheckpointArchive.keepDescription(
+          description(container),
+          Files.exists(spec) ? Files.readAllBytes(spec) : "{}".getBytes(StandardCharsets.UTF_8),
+          directory);
+      CheckpointArchive.write(directory, archive);
+    } catch (IOException | UncheckedIOException failure) {
       throw new StageletException(
-          ErrorCode.INTERNAL,
+          StageletException.reason(failure).contains("No space left")
+              ? ErrorCode.RESOURCE_EXHAUSTED
+              : ErrorCode.INTERNAL,
           "the checkpoint of container %s cannot be written to %s: %s"
               .formatted(container.id().shortened(), archive, StageletException.reason(failure)),
           failure);
+    }
+  }
+
+  private static void keepWrittenFiles(Path upper, Path directory) {
+    try {
+      CheckpointArchive.keepWrittenFiles(upper, directory);
+    } catch (IOException failure) {
+      throw new UncheckedIOException(StageletException.reason(failure), failure);
     }
   }
 
@@ -94,27 +93,13 @@ final class Checkpoint {
     description.put("id", container.id().value());
     description.put("name", container.plan().name());
     description.put("rootfsImage", container.record().image());
-    description.put("rootfsImageRef", container.record().imageReference());
+    // without the algorithm, as the others have it
+    description.put("rootfsImageRef", container.record().imageId().replaceFirst("^sha256:", ""));
     description.put("rootfsImageName", container.record().image());
     description.put("runtime", container.sandbox().record().handler());
     description.put("createdTime", container.record().createdAt().toString());
     description.put("checkpointedTime", clock.instant().toString());
+    description.put("restored", container.plan().checkpoint().isPresent());
     return new ObjectMapper().writeValueAsBytes(description);
-  }
-
-  private static void tar(Path archive, Path directory, List<String> names, Duration limit) {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                "tar",
-                "--create",
-                "--numeric-owner",
-                "--xattrs",
-                "--xattrs-include=*",
-                "--file=" + archive,
-                "--directory=" + directory,
-                "--"));
-    command.addAll(names);
-    var _ = Command.of(command).withDeadline(limit).runChecked();
   }
 }

@@ -10,6 +10,7 @@ import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
+import io.stagelet.stage0.CheckpointArchive;
 import io.stagelet.stage0.Image;
 import io.stagelet.stage0.ImageService;
 import io.stagelet.stage0.RootFilesystems;
@@ -30,11 +31,14 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,6 +60,12 @@ final class ContainerLifecycle {
 
   private static final int EXIT_CANNOT_START = 128;
   private static final String VOLUMES = "volumes";
+  private static final String RESTORE = "restore";
+
+  /** What a container has from its pod whether or not it is asked for. */
+  private static final Set<String> OF_THE_POD =
+      Set.of("/dev/shm", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts");
+
   private static final int EXIT_UNKNOWN = 255;
   private static final int BY_SIGTERM = 128 + 15;
   private static final int BY_SIGKILL = 128 + 9;
@@ -123,37 +133,35 @@ final class ContainerLifecycle {
         () -> locked(sandbox, () -> make(request, sandbox)));
   }
 
-  private Container make(ContainerRequest request, Sandbox sandbox) {
+  private Container make(ContainerRequest asked, Sandbox sandbox) {
     Optional<Container> earlier =
         pods.containersOf(sandbox).stream()
             .filter(other ->
-                other.plan().name().equals(request.name())
-                    && other.record().attempt() == request.attempt())
+                other.plan().name().equals(asked.name())
+                    && other.record().attempt() == asked.attempt())
             .findFirst();
     if (earlier.isPresent()) {
-      return joined(earlier.get(), request);
+      return joined(earlier.get(), asked);
     }
     if (sandbox.record().phase() != SandboxRecord.Phase.READY) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
           "container %s cannot be made: its sandbox %s is not ready (see systemctl status %s)"
-              .formatted(request.name(), sandbox.id().shortened(), sandbox.unit()));
+              .formatted(asked.name(), sandbox.id().shortened(), sandbox.unit()));
     }
-    Image image =
-        images
-            .find(request.image())
-            .orElseThrow(() ->
-                new StageletException(
-                    ErrorCode.NOT_FOUND,
-                    "container %s cannot be made: the image %s is not here; pull it first"
-                        .formatted(request.name(), request.image())));
     ContainerId id = ids.container();
     Path state = records.directory(id);
     ContainerPlanner.Places places = places(id);
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("delete " + state, () -> records.delete(id));
       undo.push("delete " + places.directory(), () -> DurableFiles.deleteTree(places.directory()));
+      Optional<Restoring> restoring = restoring(asked, sandbox, state);
+      ContainerRequest request = restoring.map(Restoring::request).orElse(asked);
+      Image image = image(request);
+      SandboxLifecycle.directory(places.directory());
       directories(places.rootfs(), state.resolve("upper"), state.resolve("work"));
+      restoring.ifPresent(checkpoint ->
+          CheckpointArchive.applyWrittenFiles(checkpoint.directory(), state.resolve("upper")));
       faults.at(FaultPoint.CREATE_DIRECTORIES_MADE);
       undo.push("unmount " + places.rootfs(), () -> rootFilesystems.unmount(places.rootfs()));
       Optional<SelinuxLabels> labels =
@@ -172,7 +180,7 @@ final class ContainerLifecycle {
                   sandbox.plan().ids(),
                   labels.map(SelinuxLabels::files)));
       faults.at(FaultPoint.CREATE_ROOT_MOUNTED);
-      ContainerRecord record =
+      ContainerRecord planned =
           planner.record(
               id,
               request.with(mountVolumes(request, sandbox, places.directory(), labels, undo)),
@@ -183,6 +191,10 @@ final class ContainerLifecycle {
               targetUnit(request, sandbox),
               labels,
               clock.instant());
+      ContainerRecord record =
+          restoring
+              .map(checkpoint -> planned.with(planned.plan().restoring(checkpoint.directory())))
+              .orElse(planned);
       undo.push("forget " + id.shortened(), () -> sandbox.stage1().removeContainer(record.plan()));
       measures.stage(
           "CreateContainer",
@@ -204,6 +216,50 @@ final class ContainerLifecycle {
                   .log("container {} is made ({})", request.name(), id.shortened()));
       return container;
     }
+  }
+
+  private Image image(ContainerRequest request) {
+    return images
+        .find(request.image())
+        .orElseThrow(() ->
+            new StageletException(
+                ErrorCode.NOT_FOUND,
+                "container %s cannot be made: the image %s is not here; pull it first"
+                    .formatted(request.name(), request.userImage())));
+  }
+
+  /**
+   * The processes of a checkpoint that are to go on in a container.
+   *
+   * @param directory what the archive was unpacked to
+   * @param request with the image that the archive's container was made from
+   */
+  private record Restoring(Path directory, ContainerRequest request) {}
+
+  /** An image that is a path is the archive of a checkpoint, as with other runtimes. */
+  private static Optional<Restoring> restoring(
+      ContainerRequest request, Sandbox sandbox, Path state) {
+    if (!request.image().startsWith("/")) {
+      return Optional.empty();
+    }
+    sandbox.stage1().checkRestores(request.name());
+    Path directory = state.resolve(RESTORE);
+    CheckpointArchive.Description description =
+        CheckpointArchive.unpack(Path.of(request.image()), directory);
+    Set<String> asked =
+        request.mounts().stream()
+            .map(ContainerRecord.MountRecord::containerPath)
+            .collect(Collectors.toCollection(TreeSet::new));
+    Set<String> had = new TreeSet<>(description.mounts());
+    had.removeAll(OF_THE_POD);
+    asked.removeAll(OF_THE_POD);
+    if (!asked.equals(had)) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "container %s cannot be restored from %s: it must have the same mounts as before, which were %s, and not %s"
+              .formatted(request.name(), request.image(), had, asked));
+    }
+    return Optional.of(new Restoring(directory, request.restoring(description)));
   }
 
   /** Mounts the image volumes, and gives all mounts back with the places where they are. */
@@ -320,6 +376,7 @@ final class ContainerLifecycle {
       storeOrStop(container);
       faults.at(FaultPoint.START_RECORDED);
       inputs.started(id);
+      plan.checkpoint().ifPresent(ContainerLifecycle::forgetCheckpoint);
     } catch (StartFailure failure) {
       inputs.forget(id);
       relay.finish(plan.id().value(), Duration.ZERO);
@@ -348,6 +405,15 @@ final class ContainerLifecycle {
     }
     events.tell(LifeEvents.Kind.STARTED, container);
     StoryEvent.CONTAINER_RUNS.on(LOG).log("container {} runs as {}", plan.name(), container.unit());
+  }
+
+  /** Its processes are what it was; if it stays, it goes with the container. */
+  private static void forgetCheckpoint(Path directory) {
+    try {
+      DurableFiles.deleteTree(directory);
+    } catch (StageletException failure) {
+      LOG.debug("{} stays: {}", directory, StageletException.reason(failure));
+    }
   }
 
   /** What cannot be put on disk does not run on. */

@@ -1,5 +1,6 @@
 package io.stagelet.cri;
 
+import io.stagelet.stage0.CheckpointArchive;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.SandboxId;
 import java.util.List;
@@ -82,6 +83,35 @@ record ContainerRequest(
         workingDirectory,
         environment,
         otherMounts,
+        devices,
+        labels,
+        annotations,
+        logPath,
+        stdin,
+        stdinOnce,
+        terminal,
+        resources,
+        security,
+        stopSignal,
+        cdiDevices);
+  }
+
+  /**
+   * This request for a container whose processes go on: with the image that they had, and unless it
+   * says another, with their command, which those that join it are known by.
+   */
+  ContainerRequest restoring(CheckpointArchive.Description checkpoint) {
+    return new ContainerRequest(
+        sandbox,
+        name,
+        attempt,
+        checkpoint.image(),
+        checkpoint.imageName(),
+        command.isEmpty() && arguments.isEmpty() ? checkpoint.arguments() : command,
+        arguments,
+        workingDirectory,
+        environment,
+        mounts,
         devices,
         labels,
         annotations,

@@ -14,8 +14,11 @@ import io.stagelet.stage0.spi.Stage1;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,6 +27,8 @@ import org.slf4j.LoggerFactory;
 final class SandboxLifecycle {
   private static final Logger LOG = LoggerFactory.getLogger(SandboxLifecycle.class);
 
+  private static final Set<PosixFilePermission> PASSED =
+      PosixFilePermissions.fromString("rwx--x--x");
   private static final long SHM_SIZE = 64L << 20;
 
   private final Configuration configuration;
@@ -401,9 +406,15 @@ final class SandboxLifecycle {
     return name;
   }
 
-  private static void directory(Path path) {
+  /**
+   * Makes a directory on the tmpfs. The roots of user namespaces pass it and the one that it is in,
+   * on their way to what is theirs; nobody but root sees what is there.
+   */
+  static void directory(Path path) {
     try {
       Files.createDirectories(path);
+      Files.setPosixFilePermissions(path, PASSED);
+      Files.setPosixFilePermissions(path.resolveSibling("."), PASSED);
     } catch (IOException failure) {
       throw new StageletException(
           ErrorCode.INTERNAL,

@@ -54,6 +54,18 @@ public record MountInfo(
     }
   }
 
+  /**
+   * All mounts of another process's mount namespace, with paths as it has them.
+   *
+   * @throws IOException when it is gone
+   */
+  public static List<MountInfo> of(long pid) throws IOException {
+    return parse(
+        new String(
+            Files.readAllBytes(Path.of("/proc/%d/mountinfo".formatted(pid))),
+            StandardCharsets.UTF_8));
+  }
+
   /** The mounts that {@code content} (the file's) lists. */
   static List<MountInfo> parse(String content) {
     return content.lines().filter(line -> !line.isBlank()).map(MountInfo::parseLine).toList();

@@ -4,12 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.grpc.Status;
 import io.stagelet.cri.v1.CDIDevice;
-import io.stagelet.cri.v1.CheckpointContainerRequest;
 import io.stagelet.cri.v1.Mount;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -153,35 +151,5 @@ class DevicesAndMountsIT extends ConformanceSuite {
         sharedPod().container().idle().workingFolder("/not/in/the/image").start();
 
     assertThat(container.execText("pwd")).isEqualTo("/not/in/the/image");
-  }
-
-  @Test
-  void aCheckpointWantsCriu() {
-    notOnNspawn("systemd-nspawn has no checkpoints");
-    TestContainer container = sharedPod().idleContainer();
-    Path archive = host.resolve("checkpoint.tar");
-    if (Files.isExecutable(Path.of("/usr/sbin/criu"))) {
-      checkpoint(container, archive);
-      assertThat(archive).isNotEmptyFile();
-      assertThat(container.execText("echo", "runs on")).isEqualTo("runs on");
-      return;
-    }
-
-    Status refusal = refusal(() -> checkpoint(container, archive));
-
-    assertThat(refusal.getCode()).isEqualTo(Status.Code.UNIMPLEMENTED);
-    assertThat(refusal.getDescription()).contains("criu", "not installed");
-    assertThat(archive).doesNotExist();
-  }
-
-  private void checkpoint(TestContainer container, Path archive) {
-    var _ =
-        cri()
-            .runtime(Duration.ofMinutes(2))
-            .checkpointContainer(
-                CheckpointContainerRequest.newBuilder()
-                    .setContainerId(container.id())
-                    .setLocation(archive.toString())
-                    .build());
   }
 }

@@ -1,6 +1,7 @@
 package io.stagelet.cri.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.grpc.Status;
 import io.stagelet.cri.v1.IDMapping;
@@ -10,11 +11,13 @@ import io.stagelet.cri.v1.UserNamespace;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Whose users, processes and host name a container shares. */
+@AlsoOnNspawn
 class PodNamespacesIT extends ConformanceSuite {
   private static final int FIRST_ID = 1_000_000;
   private static final int IDS = 65_536;
@@ -61,6 +64,51 @@ class PodNamespacesIT extends ConformanceSuite {
         .isEqualTo(0);
     assertThat(pod.status().getLinux().getNamespaces().getOptions().getUsernsOptions())
         .isEqualTo(users(mapping(0)));
+  }
+
+  @Test
+  void aTerminalAndALogAreThereForUsersOfItsOwn() {
+    assumeTrue(userNamespaces(), "the handler has no user namespaces");
+    TestPod pod = pods().run(withUsers(mapping(0)));
+
+    TestContainer container =
+        pod.container()
+            .user(1000)
+            .shell("readlink /proc/self/fd/0; id -u; exec sleep 1000000")
+            .with(config -> {
+              config.setTty(true);
+              config
+                  .getLinuxBuilder()
+                  .getSecurityContextBuilder()
+                  .getNamespaceOptionsBuilder()
+                  .setUsernsOptions(users(mapping(0)));
+            })
+            .start();
+
+    assertThat(container.awaitOutput(2).getFirst()).startsWith("/dev/");
+    assertThat(container.awaitOutput(2).get(1).strip()).isEqualTo("1000");
+    assertThat(container.execText("id", "-u")).isEqualTo("1000");
+    assertThat(container.execText("cat", "/proc/sys/kernel/hostname"))
+        .isEqualTo(pod.config().getHostname());
+    assertThat(container.execText("ls", "/sys/class/net")).contains("eth0");
+  }
+
+  @Test
+  void nobodyOnTheHostReadsWhatAContainerIsMadeFrom() throws IOException {
+    stageletOnly("where it keeps that");
+    TestContainer container = sharedPod().container().environment("SECRET", "x").idle().start();
+    Path directory = ((StageletRuntime) node().runtime()).directoryOf(container.id());
+
+    assertThat(permissions(directory)).isEqualTo("rwx--x--x");
+    assertThat(permissions(directory.resolveSibling("."))).isEqualTo("rwx--x--x");
+    if (Files.exists(directory.resolve("config.json"))) {
+      assertThat(permissions(directory.resolve("config.json"))).isEqualTo("rw-------");
+    }
+  }
+
+  private static String permissions(Path file) throws IOException {
+    return PosixFilePermissions.toString(
+        Files.getPosixFilePermissions(file));
   }
 
   @Test

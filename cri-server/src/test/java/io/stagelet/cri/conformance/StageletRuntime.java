@@ -110,6 +110,11 @@ final class StageletRuntime implements RuntimeUnderTest {
     }
   }
 
+  /** Where the server keeps what a container is made from. */
+  Path directoryOf(String container) {
+    return run.resolve("containers").resolve(container);
+  }
+
   private static Path folder(CleanupStack cleanup, Path parent) throws IOException {
     Path folder = Files.createTempDirectory(parent, "stagelet-conformance-");
     // as the packages make it: a runtime that has joined a pod's user namespace goes through

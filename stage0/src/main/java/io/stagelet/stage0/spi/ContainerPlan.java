@@ -27,6 +27,8 @@ import java.util.Optional;
  * @param grace how long it may take to end when the machine is shut down
  * @param pids which processes it sees
  * @param hooks programs of the host that are run at points of its life
+ * @param checkpoint the state of processes that go on in it, instead of one that is begun: a
+ *     directory as {@link Stage1#checkpoint} fills it; absent for a container like any other
  */
 public record ContainerPlan(
     ContainerId id,
@@ -45,16 +47,67 @@ public record ContainerPlan(
     int stopSignal,
     Duration grace,
     Pids pids,
-    List<Hook> hooks) {
+    List<Hook> hooks,
+    Optional<Path> checkpoint) {
   public ContainerPlan {
     // a record that was stored by an earlier version has none
     hooks = hooks == null ? List.of() : List.copyOf(hooks);
+    checkpoint = checkpoint == null ? Optional.empty() : checkpoint;
     mounts = List.copyOf(mounts);
     devices = List.copyOf(devices);
   }
 
+  /** One whose process is begun. */
+  public ContainerPlan(
+      ContainerId id,
+      String name,
+      SandboxPlan sandbox,
+      Path directory,
+      Path rootfs,
+      ExecPlan process,
+      List<Mount> mounts,
+      List<Device> devices,
+      Security security,
+      Resources resources,
+      Path stdout,
+      Path stderr,
+      Optional<Path> stdin,
+      int stopSignal,
+      Duration grace,
+      Pids pids,
+      List<Hook> hooks) {
+    this(
+        id,
+        name,
+        sandbox,
+        directory,
+        rootfs,
+        process,
+        mounts,
+        devices,
+        security,
+        resources,
+        stdout,
+        stderr,
+        stdin,
+        stopSignal,
+        grace,
+        pids,
+        hooks,
+        Optional.empty());
+  }
+
   /** This plan with other resources. */
   public ContainerPlan with(Resources other) {
+    return with(other, checkpoint);
+  }
+
+  /** This plan with processes that go on. */
+  public ContainerPlan restoring(Path other) {
+    return with(resources, Optional.of(other));
+  }
+
+  private ContainerPlan with(Resources otherResources, Optional<Path> otherCheckpoint) {
     return new ContainerPlan(
         id,
         name,
@@ -65,14 +118,15 @@ public record ContainerPlan(
         mounts,
         devices,
         security,
-        other,
+        otherResources,
         stdout,
         stderr,
         stdin,
         stopSignal,
         grace,
         pids,
-        hooks);
+        hooks,
+        otherCheckpoint);
   }
 
   /**

@@ -103,18 +103,33 @@ public interface Stage1 extends AutoCloseable {
 
   /**
    * Writes the state of a running container's processes into a directory, from which they can be
-   * restored; they run on.
+   * restored. The container stands still meanwhile, and runs on afterwards, whatever happens.
    *
-   * @param images an empty directory
+   * @param directory an empty one, with an empty folder {@code checkpoint} for the state in it;
+   *     what else there is to say goes beside that
    * @param limit how long it may take
+   * @param whileItStands is run when the state is written, before the container runs on
    * @throws StageletException {@code UNIMPLEMENTED} when this stage1 cannot, or something that it
    *     needs for it is not installed
    */
-  default void checkpoint(ContainerPlan container, Path images, Duration limit) {
+  default void checkpoint(
+      ContainerPlan container, Path directory, Duration limit, Runnable whileItStands) {
     throw new StageletException(
         ErrorCode.UNIMPLEMENTED,
         "container %s cannot be checkpointed: its stage1 cannot do that"
             .formatted(container.name()));
+  }
+
+  /**
+   * Checks that it can start containers whose processes go on ({@link ContainerPlan#checkpoint}).
+   *
+   * @throws StageletException {@code UNIMPLEMENTED} when it cannot, or something that it needs for
+   *     it is not installed
+   */
+  default void checkRestores(String container) {
+    throw new StageletException(
+        ErrorCode.UNIMPLEMENTED,
+        "container %s cannot be restored: its stage1 cannot do that".formatted(container));
   }
 
   /** Sends a signal to the container's first process; fine when it has ended. */

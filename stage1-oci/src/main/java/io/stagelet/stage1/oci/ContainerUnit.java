@@ -2,6 +2,7 @@ package io.stagelet.stage1.oci;
 
 import io.stagelet.limits.DelegatedFiles;
 import io.stagelet.limits.Limits;
+import io.stagelet.linux.Namespaces;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.units.DevicePolicy;
@@ -25,6 +26,13 @@ import java.util.Map;
  *   ExecStart      create   the runtime makes the container and exits; the PID file names its first process,
  *                           which is orphaned to systemd and waits
  *   ExecStartPost  start    the first process goes on to be the application
+ * </pre>
+ *
+ * <p>Where the processes of a checkpoint go on:
+ *
+ * <pre>
+ *   ExecStart      restore  the runtime has criu make the processes anew, as they were, and exits; as above
+ *   ExecStartPost           the host's name is the pod's again
  * </pre>
  *
  * <p>The runtime is made to forget the container by the server, once the unit is down ({@link
@@ -89,26 +97,57 @@ final class ContainerUnit {
     unit.standardOutputFile(container.stdout()).standardErrorFile(container.stderr());
   }
 
-  private static List<String> create(
+  private static List<String> make(
       ContainerPlan container, OciRuntime runtime, boolean writesToCgroup) {
     List<String> arguments =
         new ArrayList<>(
-            List.of(
-                "create",
-                "--bundle",
-                container.directory().toString(),
-                "--pid-file",
-                pidFile(container).toString()));
+            container
+                .checkpoint()
+                .map(checkpoint -> restore(container, checkpoint))
+                .orElse(List.of("create")));
+    arguments.addAll(
+        List.of(
+            "--bundle",
+            container.directory().toString(),
+            "--pid-file",
+            pidFile(container).toString()));
     if (container.process().terminal()) {
       arguments.addAll(List.of("--console-socket", consoleSocket(container, runtime).toString()));
     }
     arguments.add(container.id().value());
-    List<String> runs = runtime.command(log(container), arguments.toArray(String[]::new));
+    List<String> runs = new ArrayList<>();
+    if (container.checkpoint().isPresent()) {
+      runs.addAll(List.of("/usr/bin/env", "CRIU_CONFIG_FILE=" + Criu.options(container)));
+    }
+    runs.addAll(runtime.command(log(container), arguments.toArray(String[]::new)));
     List<String> command =
         writesToCgroup
             ? DelegatedFiles.before(runs, cgroupWrites(container), cgroupComplaints(container))
             : runs;
     return container.stdin().map(fifo -> reading(fifo, command)).orElse(command);
+  }
+
+  /** criu gives the pod's namespace the name that the container's earlier pod had. */
+  private static List<String> nameHost(SandboxPlan sandbox, String hostname) {
+    return List.of(
+        "/usr/bin/nsenter",
+        "--uts=" + SandboxNamespaces.pins(sandbox).get(Namespaces.Kind.UTS),
+        "/bin/sh",
+        "-c",
+        "echo \"$0\" > /proc/sys/kernel/hostname",
+        hostname);
+  }
+
+  private static List<String> restore(ContainerPlan container, Path checkpoint) {
+    return List.of(
+        "restore",
+        "--detach",
+        "--ext-unix-sk",
+        "--file-locks",
+        "--image-path",
+        Criu.images(checkpoint).toString(),
+        "--work-path",
+        container.directory().toString());
   }
 
   /**
@@ -134,6 +173,13 @@ final class ContainerUnit {
     String id = container.id().value();
     TransientUnit.ServiceBuilder unit = TransientUnit.service(name(container));
     streams(container, unit);
+    if (container.checkpoint().isEmpty()) {
+      unit.execStartPost(runtime.command(log(container), "start", id), false);
+    } else {
+      sandbox
+          .hostname()
+          .ifPresent(hostname -> unit.execStartPost(nameHost(sandbox, hostname), false));
+    }
     return unit.description(
             "Container %s of pod %s/%s"
                 .formatted(container.name(), sandbox.namespace(), sandbox.name()))
@@ -149,8 +195,7 @@ final class ContainerUnit {
         .timeoutStart(START_TIMEOUT)
         .timeoutStop(container.grace())
         .oomPolicy(OomPolicy.CONTINUE)
-        .execStart(create(container, runtime, writesToCgroup), false)
-        .execStartPost(runtime.command(log(container), "start", id), false)
+        .execStart(make(container, runtime, writesToCgroup), false)
         .with(List.of(UnitProperty.logExtraFields(logFields(container))))
         .with(devices(container))
         .with(limits.properties())

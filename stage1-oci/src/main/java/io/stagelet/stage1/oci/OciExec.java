@@ -201,7 +201,7 @@ final class OciExec implements Stage1.Exec {
 
   @Override
   public Optional<String> refusal() {
-    return Optional.of(OciRuntime.complaints(log, json)).filter(words -> !words.isEmpty());
+    return Optional.of(RuntimeLog.errors(log, json)).filter(words -> !words.isEmpty());
   }
 
   @Override

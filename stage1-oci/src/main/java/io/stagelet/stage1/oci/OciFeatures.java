@@ -6,7 +6,6 @@ import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.StageletException;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
 
@@ -29,10 +28,9 @@ record OciFeatures(
     mountOptions = Set.copyOf(mountOptions);
   }
 
-  static OciFeatures of(Path binary, ObjectMapper json) {
-    boolean intoCgroups =
-        Command.of(binary.toString(), "exec", "--help").run().text().contains("--cgroup");
-    Command.Outcome outcome = Command.of(binary.toString(), "features").run();
+  static OciFeatures of(OciRuntime.Probe probe, ObjectMapper json) {
+    boolean intoCgroups = probe.ask("exec", "--help").text().contains("--cgroup");
+    Command.Outcome outcome = probe.ask("features");
     if (outcome.exitCode() != 0) {
       return new OciFeatures(false, false, Set.of(), intoCgroups);
     }
@@ -49,7 +47,7 @@ record OciFeatures(
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
           "%s features does not answer in JSON: %s"
-              .formatted(binary, StageletException.reason(notJson)),
+              .formatted(probe.binary(), StageletException.reason(notJson)),
           notJson);
     }
   }

@@ -1,6 +1,5 @@
 package io.stagelet.stage1.oci;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
@@ -59,6 +58,12 @@ record OciRuntime(
   /** What every container needs of a runtime. */
   private static final List<String> NEEDED = List.of("create", "start", "state", "kill", "delete");
 
+  /** No runtime has it. */
+  private static final String NO_COMMAND = "no-such-command";
+
+  /** How long a runtime that hangs may hold the start of the server back. */
+  private static final Duration PROBE_DEADLINE = Duration.ofSeconds(10);
+
   OciRuntime {
     arguments = List.copyOf(arguments);
   }
@@ -70,20 +75,31 @@ record OciRuntime(
    * @throws StageletException {@code FAILED_PRECONDITION} when it is not there, or is none
    */
   static OciRuntime at(Path binary, Path root, List<String> arguments, ObjectMapper json) {
+    return at(binary, root, arguments, json, PROBE_DEADLINE);
+  }
+
+  /**
+   * The same, with another patience.
+   *
+   * @param patience how long all its answers together may take
+   */
+  static OciRuntime at(
+      Path binary, Path root, List<String> arguments, ObjectMapper json, Duration patience) {
     if (!Files.isExecutable(binary)) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
           "there is no OCI runtime at %s; install it, or name another as the handler's runtime"
               .formatted(binary));
     }
-    Command.Outcome version = Command.of(binary.toString(), "--version").run();
+    Probe probe = new Probe(binary, patience);
+    Command.Outcome version = probe.ask("--version");
     if (version.exitCode() != 0) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
           "%s does not tell its version, as an OCI runtime does (--version): %s"
               .formatted(binary, version.complaint()));
     }
-    List<String> missing = missing(binary);
+    List<String> missing = missing(probe);
     if (!missing.isEmpty()) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
@@ -94,7 +110,7 @@ record OciRuntime(
         binary,
         root,
         Kind.of(version.text()),
-        OciFeatures.of(binary, json),
+        OciFeatures.of(probe, json),
         arguments,
         Optional.empty());
   }
@@ -105,15 +121,64 @@ record OciRuntime(
         Path.of("/"), root, Kind.CRUN, OciFeatures.UNKNOWN, List.of(), Optional.of(reason));
   }
 
-  /** Of the commands that are needed, those that neither its help names nor it has help for. */
-  private static List<String> missing(Path binary) {
-    String help =
-        Command.of(binary.toString(), "--help").run().text()
-            + Command.of(binary.toString(), "help").run().text();
-    return NEEDED.stream()
-        .filter(command -> !Pattern.compile("(?m)^\\W*" + command + "\\b").matcher(help).find())
-        .filter(command -> Command.of(binary.toString(), command, "--help").run().exitCode() != 0)
+  /**
+   * Of the commands that are needed, those that neither its help names nor it has help for. A
+   * program that has help for a command that there is not has it for whatever it is asked
+   * (/bin/true has), and that proves nothing.
+   */
+  private static List<String> missing(Probe probe) {
+    String help = probe.ask("--help").text() + probe.ask("help").text();
+    List<String> unnamed =
+        NEEDED.stream()
+            .filter(command -> !Pattern.compile("(?m)^\\W*" + command + "\\b").matcher(help).find())
+            .toList();
+    if (unnamed.isEmpty() || probe.ask(NO_COMMAND, "--help").exitCode() == 0) {
+      return unnamed;
+    }
+    return unnamed.stream()
+        .filter(command -> probe.ask(command, "--help").exitCode() != 0)
         .toList();
+  }
+
+  /** Asks a program about itself; all its answers together may take so long. */
+  static final class Probe {
+    private final Path binary;
+    private final Duration patience;
+    private final long deadline;
+
+    Probe(Path binary, Duration patience) {
+      this.binary = binary;
+      this.patience = patience;
+      this.deadline = System.nanoTime() + patience.toNanos();
+    }
+
+    Path binary() {
+      return binary;
+    }
+
+    /**
+     * What it answers.
+     *
+     * @throws StageletException {@code FAILED_PRECONDITION} when it does not in time
+     */
+    Command.Outcome ask(String... question) {
+      List<String> command = new ArrayList<>(List.of(binary.toString()));
+      command.addAll(List.of(question));
+      try {
+        return Command.of(command)
+            .withDeadline(Duration.ofNanos(Math.max(1_000_000, deadline - System.nanoTime())))
+            .run();
+      } catch (StageletException failure) {
+        if (failure.code() != ErrorCode.DEADLINE_EXCEEDED) {
+          throw failure;
+        }
+        throw new StageletException(
+            ErrorCode.FAILED_PRECONDITION,
+            "%s did not say within %d s what it can (it was asked '%s' last); an OCI runtime answers at once: see what it waits for, or name another as the handler's runtime"
+                .formatted(binary, patience.toSeconds(), String.join(" ", question)),
+            failure);
+      }
+    }
   }
 
   /** Whether it is crun. */
@@ -242,25 +307,5 @@ record OciRuntime(
           "could not list %s: %s".formatted(root, StageletException.reason(failure)),
           failure);
     }
-  }
-
-  /** What it complained of in a log: the messages of its errors; empty when it had none. */
-  static String complaints(Path log, ObjectMapper json) {
-    List<String> messages = new ArrayList<>();
-    try {
-      if (!Files.exists(log)) {
-        return "";
-      }
-      for (String line : Files.readAllLines(log)) {
-        JsonNode entry = json.readTree(line);
-        if (List.of("error", "fatal").contains(entry.path("level").asText())) {
-          messages.add(entry.path("msg").asText());
-        }
-      }
-    } catch (IOException failure) {
-      messages.add(
-          "(its log %s cannot be read: %s)".formatted(log, StageletException.reason(failure)));
-    }
-    return String.join("; ", messages);
   }
 }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stagelet.limits.DelegatedFiles;
 import io.stagelet.limits.Limits;
 import io.stagelet.linux.CleanupStack;
-import io.stagelet.linux.Command;
 import io.stagelet.linux.ConsoleSocket;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
@@ -60,8 +59,6 @@ import java.util.stream.Stream;
 /** Pods and containers as units, launched by an OCI runtime. */
 final class OciStage1 implements Stage1 {
   private static final Duration JOB_TIMEOUT = Duration.ofSeconds(100);
-  private static final List<Path> CRIU =
-      List.of(Path.of("/usr/local/sbin/criu"), Path.of("/usr/sbin/criu"), Path.of("/usr/bin/criu"));
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
 
   /**
@@ -87,6 +84,7 @@ final class OciStage1 implements Stage1 {
   private final Path init;
   private final OciSpec spec;
   private final ObjectMapper json;
+  private final Criu criu;
   private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
   private final LaunchGroup launchGroup;
   private final Faults faults;
@@ -105,6 +103,7 @@ final class OciStage1 implements Stage1 {
     this.init = init;
     this.spec = new OciSpec(json);
     this.json = json;
+    this.criu = new Criu(json);
     this.faults = faults;
   }
 
@@ -277,6 +276,10 @@ final class OciStage1 implements Stage1 {
     String cgroup = "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container));
     runtime.check();
     checkMounts(container);
+    if (container.checkpoint().isPresent()) {
+      checkRestores(container.name());
+      Criu.check("container %s cannot be restored".formatted(container.name()), container);
+    }
     // refused here rather than by its start, which kubelet repeats
     var _ = Limits.of(container.resources());
     container.pids().unit().ifPresent(unit -> pinPids(UnitName.of(unit), container));
@@ -409,10 +412,20 @@ final class OciStage1 implements Stage1 {
             ContainerUnit.cgroupWrites(container),
             (String.join("\n", writes) + "\n").getBytes(StandardCharsets.UTF_8));
       }
+      container
+          .checkpoint()
+          .ifPresent(checkpoint ->
+              criu.writeOptions(
+                  container,
+                  checkpoint,
+                  "%s/%s".formatted(cgroupOf(container.sandbox().slice()), unitOf(container))));
       units.start(ContainerUnit.of(container, runtime, limits, !writes.isEmpty()), JOB_TIMEOUT);
     } catch (UnitException failure) {
       refusedByTheKernel(container, failure);
-      String complaints = OciRuntime.complaints(ContainerUnit.log(container), json);
+      String complaints =
+          Criu.withComplaints(
+              RuntimeLog.errors(ContainerUnit.log(container), json),
+              container.checkpoint().map(_ -> Criu.log(container)));
       if (complaints.isEmpty()
           && failure.status().map(status -> status.main().ended()).orElse(false)) {
         // it ran, and ended badly before its start was through: an end like any other
@@ -514,46 +527,32 @@ final class OciStage1 implements Stage1 {
                 .isPresent());
   }
 
+  /** All of the container stands still: its files are to be those that its processes know. */
   @Override
-  public void checkpoint(ContainerPlan container, Path images, Duration limit) {
+  public void checkpoint(
+      ContainerPlan container, Path directory, Duration limit, Runnable whileItStands) {
+    String what = "container %s cannot be checkpointed".formatted(container.name());
     runtime.check();
-    if (CRIU.stream().noneMatch(Files::isExecutable)) {
+    var _ = Criu.binary(what);
+    Criu.check(what, container);
+    if (!(state(container) instanceof ContainerState.Running running)) {
       throw new StageletException(
-          ErrorCode.UNIMPLEMENTED,
-          "container %s cannot be checkpointed: criu, which does that for OCI runtimes, is not installed on this node (there is none of %s)"
-              .formatted(container.name(), CRIU));
+          ErrorCode.FAILED_PRECONDITION, what + ": it does not run any more");
     }
-    if (runtime.crun()) {
-      // without a cgroup manager it takes the root of the hierarchy for the container's cgroup
-      throw new StageletException(
-          ErrorCode.UNIMPLEMENTED,
-          "container %s cannot be checkpointed: crun would freeze the whole machine for it; use a handler whose runtime is runc"
-              .formatted(container.name()));
+    Freezer freezer = new Freezer(cgroup(container));
+    try {
+      freezer.freeze();
+      criu.dump(container, running.pid(), directory, cgroup(container), limit);
+      whileItStands.run();
+    } finally {
+      freezer.thaw();
     }
-    Path log = container.directory().resolve("checkpoint.log");
-    Command.Outcome outcome =
-        Command.of(
-                runtime.command(
-                    log,
-                    "checkpoint",
-                    "--leave-running",
-                    "--image-path",
-                    images.toString(),
-                    "--work-path",
-                    images.toString(),
-                    container.id().value()))
-            .withDeadline(limit)
-            .run();
-    if (outcome.exitCode() != 0) {
-      String complaints = OciRuntime.complaints(log, json);
-      throw new StageletException(
-          ErrorCode.INTERNAL,
-          "container %s cannot be checkpointed: %s says: %s"
-              .formatted(
-                  container.name(),
-                  runtime.binary().getFileName(),
-                  complaints.isEmpty() ? outcome.complaint() : complaints));
-    }
+  }
+
+  @Override
+  public void checkRestores(String container) {
+    runtime.check();
+    var _ = Criu.binary("container %s cannot be restored".formatted(container));
   }
 
   @Override
@@ -573,6 +572,8 @@ final class OciStage1 implements Stage1 {
 
   @Override
   public void endLostExecs(ContainerPlan container) {
+    // an earlier server may have ended while it wrote a checkpoint
+    new Freezer(cgroup(container)).thaw();
     OciExec.endLost(
         runtime,
         container,

@@ -10,6 +10,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -148,6 +150,27 @@ class OciRuntimeTest {
     assertThat(runtime.known()).containsExactly(id);
     runtime.forget(id);
     assertThat(folder.resolve("told")).content().contains("delete --force " + id);
+  }
+
+  @Test
+  void aProgramThatTakesAnyCommandIsRefused() throws IOException {
+    refused(() -> at(Path.of("/bin/true")), "/bin/true", "create, start, state, kill, delete");
+    Path agrees = script("exit 0");
+    refused(() -> at(agrees), agrees.toString(), "create, start, state, kill, delete");
+  }
+
+  @Test
+  void oneThatHangsIsRefusedInTimeWithWhatItWasAsked() throws IOException {
+    Path hangs = script("case $1 in --version) echo crun version 9 ;; *) exec sleep 1000 ;; esac");
+    Instant begin = Instant.now();
+
+    refused(
+        () -> OciRuntime.at(hangs, folder.resolve("root"), List.of(), JSON, Duration.ofSeconds(1)),
+        hangs.toString(),
+        "within 1 s",
+        "'--help'");
+
+    assertThat(Duration.between(begin, Instant.now())).isLessThan(Duration.ofSeconds(10));
   }
 
   @Test
