@@ -1,6 +1,7 @@
 package io.stagelet.cri.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.grpc.Status;
 import io.stagelet.cri.v1.IDMapping;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Whose users, processes and host name a container shares. */
+@AlsoOnNspawn
 class PodNamespacesIT extends ConformanceSuite {
   private static final int FIRST_ID = 1_000_000;
   private static final int IDS = 65_536;
@@ -61,6 +63,33 @@ class PodNamespacesIT extends ConformanceSuite {
         .isEqualTo(0);
     assertThat(pod.status().getLinux().getNamespaces().getOptions().getUsernsOptions())
         .isEqualTo(users(mapping(0)));
+  }
+
+  @Test
+  void aTerminalAndALogAreThereForUsersOfItsOwn() {
+    assumeTrue(userNamespaces(), "the handler has no user namespaces");
+    TestPod pod = pods().run(withUsers(mapping(0)));
+
+    TestContainer container =
+        pod.container()
+            .user(1000)
+            .shell("readlink /proc/self/fd/0; id -u; exec sleep 1000000")
+            .with(config -> {
+              config.setTty(true);
+              config
+                  .getLinuxBuilder()
+                  .getSecurityContextBuilder()
+                  .getNamespaceOptionsBuilder()
+                  .setUsernsOptions(users(mapping(0)));
+            })
+            .start();
+
+    assertThat(container.awaitOutput(2).getFirst()).startsWith("/dev/");
+    assertThat(container.awaitOutput(2).get(1).strip()).isEqualTo("1000");
+    assertThat(container.execText("id", "-u")).isEqualTo("1000");
+    assertThat(container.execText("cat", "/proc/sys/kernel/hostname"))
+        .isEqualTo(pod.config().getHostname());
+    assertThat(container.execText("ls", "/sys/class/net")).contains("eth0");
   }
 
   @Test
