@@ -81,7 +81,9 @@ final class Handlers implements AutoCloseable {
               provider.open(name, handler.options(), host, directory(runDirectory, name)));
         } catch (StageletException failure) {
           return new Refused(
-              failure, provider.observer(name, host, directory(runDirectory, name), failure));
+              failure,
+              provider.observer(
+                  name, handler.options(), host, directory(runDirectory, name), failure));
         }
       }
     }
@@ -114,7 +116,7 @@ final class Handlers implements AutoCloseable {
                   StreamSupport.stream(providers.spliterator(), false)
                       .flatMap(provider ->
                           provider
-                              .observer(name, host, directory(runDirectory, name), reason)
+                              .observer(name, Map.of(), host, directory(runDirectory, name), reason)
                               .stream())
                       .findFirst());
             });

@@ -14,6 +14,8 @@ import java.util.Optional;
  * RESOLVE_IN_ROOT).
  */
 public final class ConfinedFiles {
+  private static final int EXECUTABLE = 0111;
+
   private ConfinedFiles() {}
 
   /**
@@ -77,6 +79,33 @@ public final class ConfinedFiles {
   }
 
   /**
+   * Whether a file below a root is one that nobody may execute: a regular one without any of those
+   * bits. Links are followed within the root.
+   */
+  public static boolean isNoProgram(Path root, String path) {
+    try (FileCalls calls = new FileCalls()) {
+      int tree = calls.openat(FileCalls.AT_FDCWD, raw(root.toString()), FileCalls.O_PATH, 0);
+      if (tree < 0) {
+        throw new SystemCallException("open", root.toString(), -tree);
+      }
+      try {
+        int found = calls.openInRoot(tree, raw(path), FileCalls.O_PATH);
+        if (found < 0) {
+          return absent(root.resolve(path), -found).isPresent();
+        }
+        try {
+          int mode = calls.status(found, "").mode();
+          return (mode & FileCalls.S_IFMT) == FileCalls.S_IFREG && (mode & EXECUTABLE) == 0;
+        } finally {
+          calls.closeDescriptor(found);
+        }
+      } finally {
+        calls.closeDescriptor(tree);
+      }
+    }
+  }
+
+  /**
    * Opens a regular file for reading.
    *
    * @param path relative to {@code root}, raw: one char per byte
@@ -120,6 +149,16 @@ public final class ConfinedFiles {
    * @throws SystemCallException when something else than a directory is in the way
    */
   public static void makeDirectories(Path root, String path) {
+    makeDirectories(root, path, -1, -1);
+  }
+
+  /**
+   * The same, and gives those that it makes away.
+   *
+   * @param uid their owner; -1 for this process's
+   * @param gid their group; -1 for this process's
+   */
+  public static void makeDirectories(Path root, String path, int uid, int gid) {
     try (FileCalls calls = new FileCalls()) {
       int tree =
           calls.openat(
@@ -135,7 +174,7 @@ public final class ConfinedFiles {
         String whole = "";
         for (Path name : Path.of("/").relativize(Path.of("/").resolve(path).normalize())) {
           whole = whole + "/" + name;
-          int next = openOrMake(calls, tree, parent, whole, name.toString());
+          int next = openOrMake(calls, tree, parent, whole, name.toString(), uid, gid);
           if (parent != tree) {
             calls.closeDescriptor(parent);
           }
@@ -150,13 +189,18 @@ public final class ConfinedFiles {
     }
   }
 
-  private static int openOrMake(FileCalls calls, int tree, int parent, String whole, String name) {
+  private static int openOrMake(
+      FileCalls calls, int tree, int parent, String whole, String name, int uid, int gid) {
     int flags = FileCalls.O_PATH | FileCalls.O_DIRECTORY;
     int found = calls.openInRoot(tree, raw(whole), flags);
     if (found == -Errno.ENOENT) {
       int made = calls.mkdirat(parent, raw(name), 0755);
       if (made < 0) {
         throw new SystemCallException("mkdir", whole, -made);
+      }
+      int given = calls.chown(parent, raw(name), uid, gid);
+      if (given < 0) {
+        throw new SystemCallException("chown", whole, -given);
       }
       found = calls.openInRoot(tree, raw(whole), flags);
     }

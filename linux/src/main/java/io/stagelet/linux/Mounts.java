@@ -35,6 +35,7 @@ public final class Mounts {
   private static final int FSCONFIG_CMD_CREATE = 6;
   private static final int MOVE_MOUNT_F_EMPTY_PATH = 4;
   private static final int OPEN_TREE_CLONE = 1;
+  private static final int AT_RECURSIVE = 0x8000;
   private static final long MOUNT_ATTR_IDMAP = 0x100000;
 
   /** struct mount_attr: what to set, what to clear, propagation, user namespace; 64 bits each. */
@@ -92,20 +93,21 @@ public final class Mounts {
         throw new SystemCallException("open", path + " in " + root, -found);
       }
       paths.closeLater(found);
-      attach(cloned(found, path + " in " + root, paths), target, paths);
+      attach(cloned(found, path + " in " + root, 0, paths), target, paths);
     }
   }
 
   /**
-   * Shows a directory at {@code target} too, its files' owners mapped: id {@code inside} on the
-   * disk is id {@code outside} there, for whoever looks and for who makes files.
+   * Shows a directory or a file at {@code target} too, its files' owners mapped: id {@code inside}
+   * on the disk is id {@code outside} there, for whoever looks and for who makes files. What is
+   * mounted below it is shown as it is.
    *
    * @throws SystemCallException with EINVAL when the filesystem cannot do that
    */
   public static void bindIdMapped(Path source, Path target, IdMappings mappings) {
     try (OverlayPaths paths = new OverlayPaths();
         UserNamespace namespace = UserNamespace.of(mappings)) {
-      int clone = cloned(paths.directory(source), source.toString(), paths);
+      int clone = cloned(paths.either(source), source.toString(), AT_RECURSIVE, paths);
       MemorySegment attributes = paths.arena.allocate(MOUNT_ATTR_SIZE, 8);
       attributes.set(LONG, 0, MOUNT_ATTR_IDMAP);
       attributes.set(LONG, 3 * LONG.byteSize(), namespace.fd());
@@ -125,14 +127,14 @@ public final class Mounts {
     }
   }
 
-  private static int cloned(int fd, String what, OverlayPaths paths) {
+  private static int cloned(int fd, String what, int flags, OverlayPaths paths) {
     int clone =
         (int)
             syscall(
                 SYS_OPEN_TREE,
                 fd,
                 paths.text("").address(),
-                OPEN_TREE_CLONE | FileCalls.O_CLOEXEC | FileCalls.AT_EMPTY_PATH,
+                OPEN_TREE_CLONE | FileCalls.O_CLOEXEC | FileCalls.AT_EMPTY_PATH | flags,
                 0,
                 0);
     if (clone < 0) {
@@ -416,12 +418,21 @@ public final class Mounts {
 
     /** A descriptor for a directory, closed with this. */
     int directory(Path path) {
+      return opened(path, FileCalls.O_DIRECTORY);
+    }
+
+    /** The same for a directory or a file. */
+    int either(Path path) {
+      return opened(path, 0);
+    }
+
+    private int opened(Path path, int flags) {
       String name = path.toAbsolutePath().toString();
       int fd =
           calls.openat(
               FileCalls.AT_FDCWD,
               new String(name.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1),
-              FileCalls.O_PATH | FileCalls.O_DIRECTORY,
+              FileCalls.O_PATH | flags,
               0);
       if (fd < 0) {
         throw new SystemCallException("open", name, -fd);

@@ -138,6 +138,35 @@ public final class Namespaces {
   }
 
   /**
+   * Pins namespaces that a process has, and sets them up.
+   *
+   * @param pid of the process
+   * @param pins where each is pinned; the files are made, their directory exists
+   * @param setUp runs inside them, as with {@link #create}
+   * @throws StageletException when one cannot be pinned or set up; then none is pinned
+   */
+  public static void pin(int pid, Map<Kind, Path> pins, SetUp setUp) {
+    onItsOwnThread(
+        "pin namespaces %s of process %d".formatted(pins.keySet(), pid),
+        () -> {
+          try (CleanupStack undo = new CleanupStack()) {
+            for (Map.Entry<Kind, Path> pin : pins.entrySet()) {
+              Files.write(pin.getValue(), new byte[0], StandardOpenOption.CREATE);
+              Mounts.bind(
+                  Path.of("/proc", String.valueOf(pid), "ns", pin.getKey().file()), pin.getValue());
+              undo.push("unpin " + pin.getValue(), () -> unpin(pin.getValue()));
+            }
+            for (Map.Entry<Kind, Path> pin : pins.entrySet()) {
+              enter(pin.getKey(), pin.getValue());
+            }
+            setUp.run();
+            undo.keep();
+          }
+          return pins;
+        });
+  }
+
+  /**
    * Takes a pin away and removes its file; fine when it is gone. The namespace ends with its last
    * process.
    */

@@ -180,7 +180,9 @@ public final class ConfigurationKeys {
         "",
         RESTART,
         "Every other key is the stage1's own. The stage1 oci knows init: the program that is the"
-            + " first process of pods that share their PID namespace (without it: catatonit).");
+            + " first process of pods that share their PID namespace (without it: catatonit); the"
+            + " stage1 nspawn knows boot: image, where an image's own init is to be the machine's"
+            + " (without it: stage1).");
 
     table("resources", "What containers may use.");
     key(

@@ -152,7 +152,8 @@ public final class ExecEnd implements HostEnd {
 
   private static Started onTerminal(Stage1.Exec exec) {
     Command command = exec.command();
-    PseudoTerminal terminal = PseudoTerminal.openRaw();
+    PseudoTerminal terminal = exec.terminal().orElseGet(PseudoTerminal::openRaw);
+    Descriptors.setNonBlocking(terminal.master());
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("close the terminal", () -> Descriptors.close(terminal.master()));
       ChildProcess child =

@@ -12,4 +12,7 @@ import java.lang.annotation.Target;
  */
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
-@interface AlsoOnNspawn {}
+@interface AlsoOnNspawn {
+  /** Whether the suite is about this stage1, and run for no other. */
+  boolean alone() default false;
+}

@@ -96,7 +96,9 @@ final class ConformanceSession implements AutoCloseable {
         System.getProperty("cri.handler") == null
             && runtime instanceof StageletRuntime
             && suite.isAnnotationPresent(AlsoOnNspawn.class);
-    return Stream.concat(handlers.stream(), also ? Stream.of(Handler.NSPAWN) : Stream.of())
+    boolean alone = also && suite.getAnnotation(AlsoOnNspawn.class).alone();
+    return Stream.concat(
+            alone ? Stream.of() : handlers.stream(), also ? Stream.of(Handler.NSPAWN) : Stream.of())
         .map(handler -> new NodeUnderTest(this, handler));
   }
 

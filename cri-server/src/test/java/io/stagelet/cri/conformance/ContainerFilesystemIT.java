@@ -3,6 +3,8 @@ package io.stagelet.cri.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stagelet.cri.v1.Mount;
+import io.stagelet.cri.v1.MountPropagation;
+import io.stagelet.linux.Command;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -80,6 +82,50 @@ class ContainerFilesystemIT extends ConformanceSuite {
 
     assertThat(container.execText("cat", "/data/from-node")).isEqualTo("node");
     assertThat(host.resolve("from-container")).hasContent("container");
+  }
+
+  @Test
+  void aVolumeThatAPodHadNotReachesItsLaterContainers() throws IOException {
+    TestPod pod = pods().run();
+    TestContainer first = pod.idleContainer();
+    Path volume = Files.createDirectory(host.resolve("late"));
+    Command.of("mount", "-t", "tmpfs", "--make-shared", "tmpfs", volume.toString()).runChecked();
+    try {
+      Files.writeString(volume.resolve("file"), "late");
+      TestContainer second =
+          pod.container()
+              .idle()
+              .with(config ->
+                  config.addMounts(
+                      Mount.newBuilder()
+                          .setHostPath(volume.toString())
+                          .setContainerPath("/late")
+                          .setPropagation(MountPropagation.PROPAGATION_HOST_TO_CONTAINER)))
+              .start();
+      Path inner = Files.createDirectory(volume.resolve("inner"));
+      Command.of("mount", "-t", "tmpfs", "tmpfs", inner.toString()).runChecked();
+      Files.writeString(inner.resolve("file"), "later");
+
+      assertThat(second.execText("cat", "/late/file")).isEqualTo("late");
+      assertThat(second.execText("cat", "/late/inner/file")).isEqualTo("later");
+      assertThat(first.exec("ls", "/late").getExitCode()).isNotZero();
+    } finally {
+      // as kubelet does while the pod's other containers run on
+      Command.of("umount", "--recursive", volume.toString()).runChecked();
+    }
+  }
+
+  @Test
+  void aProgramOnAVolumeIsRun() {
+    TestContainer container =
+        sharedPod()
+            .container()
+            .mount(Path.of("/usr/bin"), "/tools", true)
+            .command("/tools/busybox", "sleep", "1000000")
+            .start();
+
+    assertThat(container.execText("/tools/busybox", "echo", "from a volume"))
+        .isEqualTo("from a volume");
   }
 
   @Test

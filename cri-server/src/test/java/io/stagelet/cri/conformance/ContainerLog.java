@@ -20,7 +20,9 @@ record ContainerLog(List<Entry> entries) {
   private static final Pattern ENTRY =
       Pattern.compile(
           "(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(?:\\.\\d{1,9})?(?:Z|[+-]\\d\\d:\\d\\d))"
-              + " (stdout|stderr) ([PF]) (.*)");
+              + " (stdout|stderr) ([PF]) (.*)",
+          // a console's lines end with a carriage return as well
+          Pattern.DOTALL);
 
   /**
    * One line of the file.

@@ -9,6 +9,9 @@ record Handler(String name) {
   /** Pods as machines. */
   static final Handler NSPAWN = new Handler("nspawn");
 
+  /** Containers as machines, which their images boot. */
+  static final Handler BOOTING = new Handler("nspawn-boot");
+
   /** For a test's display name. */
   @Override
   public String toString() {

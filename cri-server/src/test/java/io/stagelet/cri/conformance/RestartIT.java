@@ -303,10 +303,13 @@ class RestartIT extends RestartingSuite {
     try {
       Files.writeString(
           server().configuration(),
-          configuration.replaceAll(
-              "(?<=\\[handlers\\.%s]\nstage1 = \"oci\"\nruntime = \")[^\"]*"
-                  .formatted(node().handler().name()),
-              "/nonexistent/runtime"));
+          node().handler().equals(Handler.NSPAWN)
+              ? configuration.replace(
+                  "[handlers.nspawn]\n", "[handlers.nspawn]\nboot = \"/nonexistent/runtime\"\n")
+              : configuration.replaceAll(
+                  "(?<=\\[handlers\\.%s]\nstage1 = \"oci\"\nruntime = \")[^\"]*"
+                      .formatted(node().handler().name()),
+                  "/nonexistent/runtime"));
       startAgain();
       assertThat(pods().known()).extracting(PodSandbox::getId).containsExactly(pod.id());
       assertThat(pod.status().getState()).isEqualTo(PodSandboxState.SANDBOX_READY);

@@ -160,6 +160,11 @@ final class StageletRuntime implements RuntimeUnderTest {
             [handlers.%s]
             stage1 = "nspawn"
             annotation = true
+
+            [handlers.%s]
+            stage1 = "nspawn"
+            boot = "image"
+            annotation = true
             """
                 .formatted(
                     run.resolve("stagelet.sock"),
@@ -176,7 +181,8 @@ final class StageletRuntime implements RuntimeUnderTest {
                     state.resolve(HANGING_RUNTIME),
                     DROPPING.name(),
                     program(HANDLERS.getFirst().name()),
-                    Handler.NSPAWN.name()));
+                    Handler.NSPAWN.name(),
+                    Handler.BOOTING.name()));
     for (Handler handler : HANDLERS) {
       text.append(
           """

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /**
  * The images of the suites, built here from Debian's busybox-static and pushed to the registry when
@@ -190,6 +191,57 @@ final class TestImages {
                         .file("full/upper", "upper"))
                 .command("sh")
                 .push());
+  }
+
+  /**
+   * Boots: a systemd is its init. It has an {@code /etc} alone; this machine's {@code /usr}, in
+   * which all the programs are, is to be mounted in it.
+   */
+  PushedImage bootable() {
+    return once(
+        "bootable",
+        () ->
+            new ImageBuilder(registry, "conformance/bootable")
+                .layer(bootableLayer())
+                .environment("PATH=/usr/bin:/usr/sbin")
+                .entrypoint("/usr/lib/systemd/systemd")
+                .stopSignal("SIGRTMIN+3")
+                .push());
+  }
+
+  private static TarLayer bootableLayer() {
+    TarLayer layer = new TarLayer();
+    for (String folder :
+        List.of("dev", "etc", "etc/pam.d", "proc", "root", "run", "sys", "usr", "var", "var/log")) {
+      layer.folder(folder, 0755);
+    }
+    layer.folder("tmp", 01777).folder("var/log/journal", 0755);
+    for (String link : List.of("bin", "sbin", "lib", "lib64")) {
+      layer.symlink(link, "usr/" + link);
+    }
+    // said to be there, and to be made up from what the machine is told
+    layer.file("etc/machine-id", "");
+    layer.file(
+        "etc/passwd",
+        """
+        root::0:0:root:/root:/bin/sh
+        messagebus:x:100:102::/nonexistent:/usr/sbin/nologin
+        """);
+    layer.file(
+        "etc/group",
+        """
+        root:x:0:
+        tty:x:5:
+        messagebus:x:102:
+        """);
+    try (Stream<Path> files = Files.list(Path.of("/etc/pam.d"))) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        layer.file("etc/pam.d/" + file.getFileName(), Files.readString(file));
+      }
+    } catch (IOException failure) {
+      throw new UncheckedIOException("could not read /etc/pam.d", failure);
+    }
+    return layer;
   }
 
   /** An image that nobody has pulled: its content is new, and so is its name. */

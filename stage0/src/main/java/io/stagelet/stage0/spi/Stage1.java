@@ -3,6 +3,7 @@ package io.stagelet.stage0.spi;
 import io.stagelet.linux.ChildProcess;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.PseudoTerminal;
 import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -218,9 +219,19 @@ public interface Stage1 extends AutoCloseable {
     /**
      * Where a command that runs a process on a terminal hands the terminal's master over, by a unix
      * socket as in the OCI runtimes' {@code --console-socket}; it is made by the caller before.
-     * When empty, the command is to be given a terminal, and relays the process's own.
+     * When empty, {@link #terminal} says more.
      */
     default Optional<Path> consoleSocket() {
+      return Optional.empty();
+    }
+
+    /**
+     * A new terminal of the container's own, for a process on a terminal whose command becomes the
+     * process and relays nothing; its device as this process reaches it. The caller gives it to the
+     * command, and owns its master. When empty, the command is to be given one without any manners
+     * ({@link PseudoTerminal#openRaw}), and relays the process's own.
+     */
+    default Optional<PseudoTerminal> terminal() {
       return Optional.empty();
     }
 

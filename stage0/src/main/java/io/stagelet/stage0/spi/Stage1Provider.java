@@ -28,11 +28,17 @@ public interface Stage1Provider {
    * A stage1 for the sandboxes and containers of a handler that cannot be opened now: it knows what
    * becomes of those that run, and ends them. For all else it says why not.
    *
+   * @param options as with {@link #open}; none when the handler is not in the configuration any
+   *     more
    * @param reason why the handler cannot be opened
    * @return empty where nothing can be told of them without what is missing
    */
   default Optional<Stage1> observer(
-      String handler, Stage1Host host, Path runDirectory, StageletException reason) {
+      String handler,
+      Map<String, String> options,
+      Stage1Host host,
+      Path runDirectory,
+      StageletException reason) {
     return Optional.empty();
   }
 }

@@ -3,6 +3,7 @@ package io.stagelet.stage1.nspawn;
 import io.stagelet.linux.Command;
 import io.stagelet.linux.ConfinedFiles;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.IdMappings;
 import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.MountPropagation;
@@ -76,6 +77,8 @@ final class ContainerFiles {
     remove(machine, container);
     try {
       Path stage = Files.createDirectories(machine.stage(container));
+      // its systemd passes through, to the FIFOs
+      container.sandbox().ids().ifPresent(ids -> giveToRoot(container.directory(), ids));
       Mounts.bindRecursively(container.directory(), stage);
       // this host's mounts are shared, as a rule: nothing of what is done here is to spread by that
       Mounts.propagationRecursively(stage, MountPropagation.PRIVATE);
@@ -83,7 +86,10 @@ final class ContainerFiles {
       Files.createDirectories(mounts);
       int number = 0;
       for (ContainerPlan.Mount mount : container.mounts()) {
-        bind(mount, mounts.resolve(String.valueOf(number)));
+        bind(
+            mount,
+            mount.mapped() ? container.sandbox().ids() : Optional.empty(),
+            mounts.resolve(String.valueOf(number)));
         number++;
       }
       Path shm = Files.createDirectories(mounts.resolve("shm"));
@@ -124,7 +130,12 @@ final class ContainerFiles {
       return;
     }
     try {
-      ConfinedFiles.makeDirectories(container.rootfs(), directory);
+      Optional<IdMappings> ids = container.sandbox().ids();
+      ConfinedFiles.makeDirectories(
+          container.rootfs(),
+          directory,
+          ids.map(mapped -> (int) mapped.user(0)).orElse(-1),
+          ids.map(mapped -> (int) mapped.group(0)).orElse(-1));
     } catch (SystemCallException failure) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
@@ -189,13 +200,45 @@ final class ContainerFiles {
     }
   }
 
-  private static void bind(ContainerPlan.Mount mount, Path target) throws IOException {
+  /** The options of a tmpfs that is the root's of a machine with users of its own. */
+  static String owner(IdMappings ids) {
+    return "uid=%d,gid=%d".formatted(ids.user(0), ids.group(0));
+  }
+
+  /** Gives a file or directory to the root of a machine with users of its own. */
+  static void giveToRoot(Path path, IdMappings ids) {
+    try {
+      Files.setAttribute(path, "unix:uid", (int) ids.user(0));
+      Files.setAttribute(path, "unix:gid", (int) ids.group(0));
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not give %s to the root of the pod's user namespace: %s"
+              .formatted(path, StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  private static void bind(ContainerPlan.Mount mount, Optional<IdMappings> ids, Path target)
+      throws IOException {
     if (Files.isDirectory(mount.source())) {
       Files.createDirectories(target);
     } else {
       Files.write(target, new byte[0]);
     }
-    Mounts.bindRecursively(mount.source(), target);
+    if (ids.isPresent()) {
+      try {
+        Mounts.bindIdMapped(mount.source(), target, ids.get());
+      } catch (SystemCallException failure) {
+        throw new StageletException(
+            ErrorCode.INVALID_ARGUMENT,
+            "uidMappings: the filesystem of %s cannot be mounted at %s with the ids of the pod's user namespace: %s"
+                .formatted(mount.source(), mount.destination(), StageletException.reason(failure)),
+            failure);
+      }
+    } else {
+      Mounts.bindRecursively(mount.source(), target);
+    }
     Mounts.propagationRecursively(
         target,
         mount.propagation() == ContainerPlan.Propagation.PRIVATE
@@ -246,7 +289,12 @@ final class ContainerFiles {
 
   private static void devices(ContainerPlan container, Path stage) throws IOException {
     Path dev = Files.createDirectories(stage.resolve("dev"));
-    Mounts.mount("tmpfs", "tmpfs", dev, Set.of(MountFlag.NO_SET_USER_ID), "mode=755,size=65536k");
+    Mounts.mount(
+        "tmpfs",
+        "tmpfs",
+        dev,
+        Set.of(MountFlag.NO_SET_USER_ID),
+        "mode=755,size=65536k" + container.sandbox().ids().map(ids -> "," + owner(ids)).orElse(""));
     for (String directory :
         List.of("pts", "shm", "mqueue", Path.of(EntryTools.INSIDE).getFileName().toString())) {
       Files.createDirectory(dev.resolve(directory));

@@ -1,6 +1,10 @@
 package io.stagelet.stage1.nspawn;
 
+import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.IdMapping;
+import io.stagelet.linux.IdMappings;
 import io.stagelet.linux.Namespaces;
+import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerPlan;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.units.UnitName;
@@ -8,6 +12,7 @@ import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What a pod's machine is called, and where its parts are: all below the sandbox's run directory.
@@ -30,11 +35,16 @@ record Machine(SandboxPlan sandbox) {
         "pod", List.of(sandbox.namespace(), sandbox.name()), sandbox.id().shortened(), "service");
   }
 
-  /** The name that {@code machinectl} shows; a host name's characters, and as short as one. */
+  /** The name that {@code machinectl} shows. */
   String name() {
-    String words = (sandbox.namespace() + "-" + sandbox.name()).replaceAll("[^A-Za-z0-9-]", "-");
-    int room = LONGEST_NAME - 1 - sandbox.id().shortened().length();
-    return words.substring(0, Math.min(words.length(), room)) + "-" + sandbox.id().shortened();
+    return name(sandbox.namespace() + "-" + sandbox.name(), sandbox.id().shortened());
+  }
+
+  /** Words and an id with a host name's characters, and as short as one. */
+  static String name(String words, String id) {
+    String known = words.replaceAll("[^A-Za-z0-9-]", "-");
+    int room = LONGEST_NAME - 1 - id.length();
+    return known.substring(0, Math.min(known.length(), room)) + "-" + id;
   }
 
   /** 128 bits, as {@code machine-id(5)} has them. */
@@ -42,7 +52,42 @@ record Machine(SandboxPlan sandbox) {
     return sandbox.id().value().substring(0, 32);
   }
 
-  /** The namespaces that the sandbox has of its own and that are made before the machine. */
+  /**
+   * The range of ids that is the machine's, where it has users of its own: systemd-nspawn takes
+   * one, for users and groups alike.
+   *
+   * @throws StageletException {@code INVALID_ARGUMENT} when the pod asks for others, or for a
+   *     namespace of the host besides
+   */
+  Optional<IdMapping> users() {
+    if (sandbox.ids().isEmpty()) {
+      return Optional.empty();
+    }
+    IdMappings ids = sandbox.ids().get();
+    IdMapping range = ids.users().getFirst();
+    if (ids.users().size() > 1 || !ids.groups().equals(ids.users()) || range.inside() != 0) {
+      throw refused(
+          "users %s and groups %s: systemd-nspawn maps one range from 0 on, the same for both"
+              .formatted(ids.users(), ids.groups()));
+    }
+    if (pins().size() < Namespaces.Kind.values().length - 1) {
+      throw refused(
+          "the host's network, IPC or UTS namespace beside a user namespace: systemd-nspawn mounts sysfs and mqueue for such a machine only in namespaces that it has made");
+    }
+    return Optional.of(range);
+  }
+
+  private StageletException refused(String what) {
+    return new StageletException(
+        ErrorCode.INVALID_ARGUMENT,
+        "pod %s/%s cannot be run by the stage1 nspawn: it asks for %s"
+            .formatted(sandbox.namespace(), sandbox.name(), what));
+  }
+
+  /**
+   * The namespaces that the sandbox has of its own. They are made before the machine, unless it has
+   * users of its own: those of systemd-nspawn are pinned then.
+   */
   Map<Namespaces.Kind, Path> pins() {
     Map<Namespaces.Kind, Path> pins = new EnumMap<>(Namespaces.Kind.class);
     sandbox.networkNamespace().ifPresent(pin -> pins.put(Namespaces.Kind.NETWORK, pin));

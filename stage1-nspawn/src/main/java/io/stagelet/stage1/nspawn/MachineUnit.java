@@ -1,5 +1,6 @@
 package io.stagelet.stage1.nspawn;
 
+import io.stagelet.linux.IdMapping;
 import io.stagelet.linux.Namespaces;
 import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.units.KillMode;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The unit of a sandbox: systemd-nspawn, and in it a systemd that does nothing by itself.
@@ -21,6 +23,10 @@ import java.util.Map;
  * <p>The pod's namespaces are there before: systemd-nspawn is started in those that it cannot be
  * handed, and told to make none of its own. That is refused together with {@code --boot}; so the
  * systemd inside is started as any program is that becomes the first process.
+ *
+ * <p>Where the pod has users of its own, it is the other way round: systemd-nspawn joins a network
+ * namespace only after it has become the machine's root, which may enter none but its own. So it
+ * makes them all.
  */
 final class MachineUnit {
   private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
@@ -39,26 +45,28 @@ final class MachineUnit {
         .killMode(KillMode.MIXED)
         .timeoutStart(START_TIMEOUT)
         .timeoutStop(STOP_TIMEOUT)
-        .environment(environment())
+        .environment(environment(machine))
         .execStart(command(machine), false)
         .with(List.of(UnitProperty.logExtraFields(machine.logFields())))
         .with(UnitProperty.tasksMax(UnitProperty.INFINITY))
         .build();
   }
 
-  private static Map<String, String> environment() {
+  private static Map<String, String> environment(Machine machine) {
     Map<String, String> environment = new LinkedHashMap<>();
-    environment.put("SYSTEMD_NSPAWN_SHARE_NS_IPC", "1");
-    environment.put("SYSTEMD_NSPAWN_SHARE_NS_UTS", "1");
-    // what a container may not write is said by its own unit
-    environment.put("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "1");
+    if (machine.users().isEmpty()) {
+      environment.put("SYSTEMD_NSPAWN_SHARE_NS_IPC", "1");
+      environment.put("SYSTEMD_NSPAWN_SHARE_NS_UTS", "1");
+      // what a container may not write is said by its own unit
+      environment.put("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "1");
+    }
     // nor which system calls it may make: a filter of the machine's would hold for privileged ones
     environment.put("SYSTEMD_SECCOMP", "0");
     return environment;
   }
 
-  private static List<String> command(Machine machine) {
-    Map<Namespaces.Kind, Path> pins = machine.pins();
+  /** How a command begins that is run in those namespaces that systemd-nspawn cannot be handed. */
+  static List<String> entering(Map<Namespaces.Kind, Path> pins) {
     List<String> command = new ArrayList<>();
     if (pins.containsKey(Namespaces.Kind.IPC) || pins.containsKey(Namespaces.Kind.UTS)) {
       command.add("/usr/bin/nsenter");
@@ -69,6 +77,13 @@ final class MachineUnit {
       });
       command.add("--");
     }
+    return command;
+  }
+
+  private static List<String> command(Machine machine) {
+    Optional<IdMapping> users = machine.users();
+    List<String> command =
+        new ArrayList<>(users.isPresent() ? List.of() : entering(machine.pins()));
     command.addAll(
         List.of(
             "/usr/bin/systemd-nspawn",
@@ -87,10 +102,17 @@ final class MachineUnit {
             "--timezone=off",
             "--link-journal=no",
             "--console=pipe"));
-    machine
-        .sandbox()
-        .networkNamespace()
-        .ifPresent(pin -> command.add("--network-namespace-path=" + pin));
+    if (users.isPresent()) {
+      command.add("--private-network");
+      command.add("--private-users=%d:%d".formatted(users.get().outside(), users.get().length()));
+      command.add("--private-users-ownership=map");
+      machine.sandbox().hostname().ifPresent(name -> command.add("--hostname=" + name));
+    } else {
+      machine
+          .sandbox()
+          .networkNamespace()
+          .ifPresent(pin -> command.add("--network-namespace-path=" + pin));
+    }
     command.addAll(
         List.of(
             "/usr/lib/systemd/systemd",

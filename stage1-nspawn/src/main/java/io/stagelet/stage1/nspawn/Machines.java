@@ -44,15 +44,17 @@ final class Machines implements AutoCloseable {
         .map(leader -> connected.computeIfAbsent(machine.unit(), unit -> connect(unit, leader)));
   }
 
+  /** The process of a machine's systemd. */
+  int leaderOf(Machine machine) {
+    return NspawnStage1.leader(machine)
+        .orElseThrow(() ->
+            new StageletException(
+                ErrorCode.FAILED_PRECONDITION, "the machine %s is down".formatted(machine.name())));
+  }
+
   /** The root of a machine that is up, as this host reaches it. */
   Path root(Machine machine) {
-    int leader =
-        NspawnStage1.leader(machine)
-            .orElseThrow(() ->
-                new StageletException(
-                    ErrorCode.FAILED_PRECONDITION,
-                    "the machine %s is down".formatted(machine.name())));
-    return Path.of("/proc", String.valueOf(leader), "root");
+    return Path.of("/proc", String.valueOf(leaderOf(machine)), "root");
   }
 
   private Units connect(UnitName machine, int leader) {

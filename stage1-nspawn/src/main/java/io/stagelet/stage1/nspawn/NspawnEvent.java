@@ -15,7 +15,10 @@ import org.slf4j.spi.LoggingEventBuilder;
  */
 public enum NspawnEvent {
   /** A command in a container lost its client when the server ended, and is killed. */
-  EXEC_ENDED("56257876102a433dab0f766bf5b125d1", Level.INFO);
+  EXEC_ENDED("56257876102a433dab0f766bf5b125d1", Level.INFO),
+
+  /** No machine can have users of its own here. */
+  IDS_NOT_MAPPED("be8fb44276fe4601aae97b0a1ea0681d", Level.INFO);
 
   private final String id;
   private final Level level;

@@ -1,9 +1,13 @@
 package io.stagelet.stage1.nspawn;
 
+import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.Command;
+import io.stagelet.linux.Descriptors;
 import io.stagelet.linux.ErrorCode;
+import io.stagelet.linux.PseudoTerminal;
 import io.stagelet.linux.StageletException;
 import io.stagelet.stage0.spi.ContainerPlan;
+import io.stagelet.stage0.spi.ContainerState;
 import io.stagelet.stage0.spi.ExecPlan;
 import io.stagelet.stage0.spi.Stage1;
 import java.io.IOException;
@@ -16,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,21 +44,59 @@ final class NspawnExec implements Stage1.Exec {
   private final Command command;
   private final Path mark;
   private final Path cgroup;
+  private final Optional<Supplier<PseudoTerminal>> terminals;
   private volatile boolean killed;
 
-  private NspawnExec(Command command, Path mark, Path cgroup) {
+  private NspawnExec(
+      Command command, Path mark, Path cgroup, Optional<Supplier<PseudoTerminal>> terminals) {
     this.command = command;
     this.mark = mark;
     this.cgroup = cgroup;
+    this.terminals = terminals;
+  }
+
+  /**
+   * A process that joins a container.
+   *
+   * @param state of the container
+   * @param cgroup of the container
+   * @param number that no other has
+   * @throws StageletException {@code FAILED_PRECONDITION} when the container does not run, {@code
+   *     INVALID_ARGUMENT} when it has no such program
+   */
+  static NspawnExec of(
+      ContainerPlan container, ExecPlan process, ContainerState state, Path cgroup, long number) {
+    if (!(state instanceof ContainerState.Running running) || running.pid() == 0) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "no process can join container %s: it does not run".formatted(container.name()));
+    }
+    ProgramSearch.failure(
+            Path.of("/proc", String.valueOf(running.pid()), "root"),
+            process.arguments().getFirst(),
+            process.workingDirectory(),
+            ContainerService.environment(container))
+        .ifPresent(reason -> {
+          throw new StageletException(
+              ErrorCode.INVALID_ARGUMENT,
+              "'%s' cannot be run in container %s: %s"
+                  .formatted(process.arguments().getFirst(), container.name(), reason));
+        });
+    return open(container, process, running.pid(), "exec-" + number, cgroup);
   }
 
   /** Makes its cgroup. */
-  static NspawnExec open(
+  private static NspawnExec open(
       ContainerPlan container, ExecPlan process, int pid, String name, Path containerCgroup) {
     Path mark = container.directory().resolve(name + MARK);
     NspawnExec exec =
         new NspawnExec(
-            Command.of(line(container, process, pid)), mark, containerCgroup.resolve(name));
+            Command.of(line(container, process, pid)),
+            mark,
+            containerCgroup.resolve(name),
+            process.terminal()
+                ? Optional.of(() -> terminal(container, process, pid))
+                : Optional.empty());
     try {
       Files.write(mark, new byte[0]);
       Files.createDirectory(exec.cgroup);
@@ -87,9 +130,11 @@ final class NspawnExec implements Stage1.Exec {
             "--net",
             "--ipc",
             "--uts",
-            "--cgroup",
-            "--wdns=" + process.workingDirectory(),
-            "--"));
+            "--cgroup"));
+    if (container.sandbox().ids().isPresent()) {
+      line.add("--user");
+    }
+    line.addAll(List.of("--wdns=" + process.workingDirectory(), "--"));
     line.addAll(Entry.line(container, process));
     return line;
   }
@@ -104,7 +149,8 @@ final class NspawnExec implements Stage1.Exec {
             .on(LOG)
             .log("{} of container {} has lost its client and is killed", name, container.name());
         try (NspawnExec lost =
-            new NspawnExec(Command.of("true"), mark, containerCgroup.resolve(name))) {
+            new NspawnExec(
+                Command.of("true"), mark, containerCgroup.resolve(name), Optional.empty())) {
           lost.kill();
         }
       }
@@ -120,6 +166,34 @@ final class NspawnExec implements Stage1.Exec {
   @Override
   public Command command() {
     return command;
+  }
+
+  /** Of the container's own, and the user's: nothing stands between it and the process. */
+  private static PseudoTerminal terminal(ContainerPlan container, ExecPlan process, int pid) {
+    Path ptmx = Path.of("/proc", String.valueOf(pid), "root/dev/pts/ptmx");
+    PseudoTerminal pair = PseudoTerminal.openOf(ptmx);
+    Path device = ptmx.resolveSibling(pair.device().getFileName());
+    long uid = process.user().uid();
+    try (CleanupStack undo = new CleanupStack()) {
+      undo.push("close a terminal", () -> Descriptors.close(pair.master()));
+      Files.setAttribute(
+          device,
+          "unix:uid",
+          (int) container.sandbox().ids().map(ids -> ids.user(uid)).orElse(uid).longValue());
+      undo.keep();
+      return new PseudoTerminal(pair.master(), device);
+    } catch (IOException failure) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "could not give the terminal %s to user %d of container %s: %s"
+              .formatted(device, uid, container.name(), StageletException.reason(failure)),
+          failure);
+    }
+  }
+
+  @Override
+  public Optional<PseudoTerminal> terminal() {
+    return terminals.map(Supplier::get);
   }
 
   @Override

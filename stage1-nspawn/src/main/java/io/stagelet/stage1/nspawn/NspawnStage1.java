@@ -7,7 +7,6 @@ import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
-import io.stagelet.linux.MountFlag;
 import io.stagelet.linux.MountPropagation;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.Namespaces;
@@ -22,8 +21,6 @@ import io.stagelet.stage0.spi.Stage1Listener;
 import io.stagelet.stage0.spi.StartFailure;
 import io.stagelet.units.ActiveState;
 import io.stagelet.units.KillWho;
-import io.stagelet.units.ServiceResult;
-import io.stagelet.units.TransientUnit;
 import io.stagelet.units.UnitEvent;
 import io.stagelet.units.UnitException;
 import io.stagelet.units.UnitName;
@@ -34,11 +31,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
@@ -99,11 +94,19 @@ final class NspawnStage1 implements Stage1 {
   /** Why nothing can be started with it; what runs is watched and ended all the same. */
   private final Optional<StageletException> refusal;
 
+  /** Whether a machine's root, on a tmpfs, can be mounted with other ids (Linux 6.3). */
+  private final boolean mapsIds;
+
   private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
   NspawnStage1(
-      Units units, EntryTools tools, ObjectMapper json, Optional<StageletException> refusal) {
+      Units units,
+      EntryTools tools,
+      ObjectMapper json,
+      boolean mapsIds,
+      Optional<StageletException> refusal) {
+    this.mapsIds = mapsIds;
     this.refusal = refusal;
     this.units = units;
     this.machines = new Machines();
@@ -113,7 +116,9 @@ final class NspawnStage1 implements Stage1 {
 
   @Override
   public Set<Feature> features() {
-    return Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
+    return mapsIds
+        ? Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS, Feature.USER_NAMESPACES)
+        : Set.of(Feature.RECURSIVE_READ_ONLY_MOUNTS);
   }
 
   @Override
@@ -133,6 +138,10 @@ final class NspawnStage1 implements Stage1 {
 
   @Override
   public Optional<String> unusable() {
+    return withoutNspawn();
+  }
+
+  static Optional<String> withoutNspawn() {
     return Files.isExecutable(NspawnStage1Provider.NSPAWN)
         ? Optional.empty()
         : Optional.of(
@@ -153,39 +162,28 @@ final class NspawnStage1 implements Stage1 {
     Machine machine = new Machine(sandbox);
     try (CleanupStack undo = new CleanupStack()) {
       undo.push("release what " + machine.name() + " had mounted", () -> release(machine));
-      directory(machine.namespaces());
-      if (!machine.pins().isEmpty()) {
-        Namespaces.create(
-            machine.pins(),
-            () -> {
-              sandbox.hostname().ifPresent(Namespaces::hostname);
-              if (sandbox.networkNamespace().isPresent()) {
-                Namespaces.loopbackUp();
-              }
-              sandbox.sysctls().forEach(Namespaces::sysctl);
-            });
+      boolean madeBefore = machine.users().isEmpty();
+      if (madeBefore) {
+        PodPlace.makeNamespaces(machine);
+      } else {
+        PodPlace.directory(machine.namespaces());
       }
-      if (!sandbox.hostIpc()) {
-        directory(machine.sharedMemory());
-        Mounts.mount(
-            "tmpfs",
-            "shm",
-            machine.sharedMemory(),
-            Set.of(MountFlag.NO_SET_USER_ID, MountFlag.NO_DEVICES, MountFlag.NO_EXEC),
-            "mode=1777,size=%d".formatted(sandbox.shmSize()));
-      }
+      PodPlace.mountSharedMemory(machine);
       MachineRoot.write(machine);
-      directory(machine.shared());
+      PodPlace.directory(machine.shared());
       Mounts.bind(machine.shared(), machine.shared());
       // what is mounted in it later shows in the machine as well, and nowhere else
       Mounts.propagation(machine.shared(), MountPropagation.PRIVATE);
       Mounts.propagation(machine.shared(), MountPropagation.SHARED);
       if (sandbox.hasOwnSlice()) {
         undo.push("stop " + sandbox.slice(), () -> stopSlice(sandbox));
-        startSlice(sandbox);
+        PodPlace.startSlice(units, sandbox);
       }
       undo.push("stop " + machine.unit(), () -> stopMachine(machine));
       units.start(MachineUnit.of(machine), JOB_TIMEOUT);
+      if (!madeBefore) {
+        Namespaces.pin(machines.leaderOf(machine), machine.pins(), () -> PodPlace.setUp(sandbox));
+      }
       var _ = machines.systemdOf(machine);
       undo.keep();
     }
@@ -221,21 +219,8 @@ final class NspawnStage1 implements Stage1 {
     release(machine);
   }
 
-  private void startSlice(SandboxPlan sandbox) {
-    UnitName slice = UnitName.of(sandbox.slice());
-    if (units.status(slice).isEmpty()) {
-      units.start(
-          TransientUnit.slice(slice)
-              .description("Slice of pod %s/%s".formatted(sandbox.namespace(), sandbox.name()))
-              .build(),
-          JOB_TIMEOUT);
-    }
-  }
-
   private void stopSlice(SandboxPlan sandbox) {
-    UnitName slice = UnitName.of(sandbox.slice());
-    units.stop(slice, JOB_TIMEOUT);
-    units.resetFailed(slice);
+    PodPlace.stop(units, UnitName.of(sandbox.slice()));
   }
 
   /** Without grace: its containers have had theirs, and its systemd keeps nothing. */
@@ -252,19 +237,17 @@ final class NspawnStage1 implements Stage1 {
         LOG.debug("{} has ended meanwhile", unit, ended);
       }
     }
-    units.stop(unit, JOB_TIMEOUT);
-    units.resetFailed(unit);
+    PodPlace.stop(units, unit);
   }
 
   private static void release(Machine machine) {
-    machine.pins().values().forEach(Namespaces::unpin);
-    Mounts.detach(machine.sharedMemory());
+    PodPlace.release(machine);
     Mounts.detach(machine.shared());
     forgetState(machine.name());
   }
 
   /** systemd-nspawn takes these away when it ends by itself. */
-  private static void forgetState(String name) {
+  static void forgetState(String name) {
     for (String kind : List.of("propagate", "unix-export")) {
       Path directory = NSPAWN_STATE.resolve(kind).resolve(name);
       Mounts.detach(directory);
@@ -299,6 +282,11 @@ final class NspawnStage1 implements Stage1 {
       PseudoTerminal pair = PseudoTerminal.openOf(machines.root(machine).resolve("dev/pts/ptmx"));
       terminal.accept(pair.master());
       device = Optional.of(pair.device());
+      if (container.sandbox().ids().isPresent()) {
+        ContainerFiles.giveToRoot(
+            machines.root(machine).resolve(Path.of("/").relativize(pair.device())),
+            container.sandbox().ids().get());
+      }
     }
     UnitName unit = Machine.unitOf(container);
     try {
@@ -306,6 +294,9 @@ final class NspawnStage1 implements Stage1 {
       writeLimits(container);
       StartOfProcess.await(cgroup(container), () -> systemd.status(unit))
           .ifPresent(end -> failIfItNeverRan(container, end));
+      if (container.sandbox().ids().isPresent()) {
+        adjustOomScore(container);
+      }
     } catch (UnitException failure) {
       Optional<UnitStatus> status = failure.status();
       if (status.isPresent() && status.get().main().ended()) {
@@ -322,6 +313,18 @@ final class NspawnStage1 implements Stage1 {
       }
       removeContainer(container);
       throw notStarted(container, StageletException.reason(failure), failure);
+    }
+  }
+
+  /** Only the host's root may make it lower; a machine's systemd goes on without. */
+  private void adjustOomScore(ContainerPlan container) {
+    if (state(container) instanceof ContainerState.Running running && running.pid() != 0) {
+      Path score = Path.of("/proc", String.valueOf(running.pid()), "oom_score_adj");
+      try {
+        Files.writeString(score, String.valueOf(container.resources().oomScoreAdjust()));
+      } catch (IOException ended) {
+        LOG.debug("{} is gone with its process", score);
+      }
     }
   }
 
@@ -420,51 +423,19 @@ final class NspawnStage1 implements Stage1 {
         machines
             .find(new Machine(container.sandbox()))
             .flatMap(systemd -> systemd.status(Machine.unitOf(container)));
-    if (known.isEmpty()) {
-      return new ContainerState.Absent();
-    }
-    UnitStatus status = known.get();
-    Instant start = status.execMainStart();
-    if (status.main().ended()) {
-      Instant end = Objects.requireNonNullElseGet(status.execMainExit(), Instant::now);
-      return new ContainerState.Ended(
-          status.main().exitCode(),
-          status.main().signal(),
-          status.result() == ServiceResult.OOM_KILL,
-          Objects.requireNonNullElse(start, end),
-          end);
-    }
-    return switch (status.activeState()) {
-      case ACTIVE, RELOADING, REFRESHING, MAINTENANCE ->
-          new ContainerState.Running(
-              ProcessNumbers.onThisHost(cgroup(container), status.mainPid()).orElse(0),
-              Objects.requireNonNullElseGet(start, Instant::now));
-      case ACTIVATING, DEACTIVATING -> new ContainerState.Starting();
-      case INACTIVE, FAILED, OTHER -> new ContainerState.Absent();
-    };
+    return UnitState.of(
+        known,
+        () ->
+            known
+                .flatMap(status -> ProcessNumbers.onThisHost(cgroup(container), status.mainPid()))
+                .orElse(0));
   }
 
   @Override
   public Exec exec(ContainerPlan container, ExecPlan process) {
     check();
-    if (!(state(container) instanceof ContainerState.Running running) || running.pid() == 0) {
-      throw new StageletException(
-          ErrorCode.FAILED_PRECONDITION,
-          "no process can join container %s: it does not run".formatted(container.name()));
-    }
-    ProgramSearch.failure(
-            Path.of("/proc", String.valueOf(running.pid()), "root"),
-            process.arguments().getFirst(),
-            process.workingDirectory(),
-            ContainerService.environment(container))
-        .ifPresent(reason -> {
-          throw new StageletException(
-              ErrorCode.INVALID_ARGUMENT,
-              "'%s' cannot be run in container %s: %s"
-                  .formatted(process.arguments().getFirst(), container.name(), reason));
-        });
-    return NspawnExec.open(
-        container, process, running.pid(), "exec-" + nextExec.getAndIncrement(), cgroup(container));
+    return NspawnExec.of(
+        container, process, state(container), cgroup(container), nextExec.getAndIncrement());
   }
 
   @Override
@@ -542,17 +513,6 @@ final class NspawnStage1 implements Stage1 {
           .findFirst();
     } catch (IOException notUp) {
       return Optional.empty();
-    }
-  }
-
-  private static void directory(Path path) {
-    try {
-      Files.createDirectories(path);
-    } catch (IOException failure) {
-      throw new StageletException(
-          ErrorCode.INTERNAL,
-          "could not make %s: %s".formatted(path, StageletException.reason(failure)),
-          failure);
     }
   }
 }

@@ -32,6 +32,12 @@ final class ProcessNumbers {
     return Optional.empty();
   }
 
+  /** Whether a process is the first of a PID namespace. */
+  static boolean isFirst(int pid) {
+    List<Integer> numbers = of(pid);
+    return numbers.size() > 1 && numbers.getLast() == 1;
+  }
+
   private static List<Integer> of(int pid) {
     try {
       return KernelFile.text(Path.of("/proc", String.valueOf(pid), "status"))

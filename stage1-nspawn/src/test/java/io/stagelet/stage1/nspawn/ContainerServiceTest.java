@@ -14,6 +14,7 @@ import io.stagelet.units.UnitProperty;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -215,7 +216,9 @@ class ContainerServiceTest {
   void aProgramIsLookedForWhereTheContainerWould() throws IOException {
     Path root = folder.resolve("rootfs");
     Files.createDirectories(root.resolve("opt/bin/folder"));
-    Files.writeString(root.resolve("opt/bin/tool"), "");
+    Path tool = Files.writeString(root.resolve("opt/bin/tool"), "");
+    Files.setPosixFilePermissions(tool, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Files.writeString(root.resolve("opt/bin/text"), "");
     Map<String, String> path = Map.of("PATH", "/bin:/opt/bin");
 
     assertThat(ProgramSearch.failure(root, "tool", "/", path)).isEmpty();
@@ -224,5 +227,7 @@ class ContainerServiceTest {
     assertThat(ProgramSearch.failure(root, "other", "/", path))
         .hasValue("no such file or directory");
     assertThat(ProgramSearch.failure(root, "folder", "/", path)).hasValue("it is a directory");
+    assertThat(ProgramSearch.failure(root, "text", "/", path))
+        .hasValue("permission denied (it is not executable)");
   }
 }

@@ -62,7 +62,11 @@ public final class OciStage1Provider implements Stage1Provider {
 
   @Override
   public Optional<Stage1> observer(
-      String handler, Stage1Host host, Path runDirectory, StageletException reason) {
+      String handler,
+      Map<String, String> options,
+      Stage1Host host,
+      Path runDirectory,
+      StageletException reason) {
     return Optional.of(
         new OciStage1(
             host.shared(Units.class),
