@@ -107,8 +107,7 @@ class PodNamespacesIT extends ConformanceSuite {
   }
 
   private static String permissions(Path file) throws IOException {
-    return PosixFilePermissions.toString(
-        Files.getPosixFilePermissions(file));
+    return PosixFilePermissions.toString(Files.getPosixFilePermissions(file));
   }
 
   @Test
