@@ -224,8 +224,8 @@ final class ContainerLifecycle {
         .orElseThrow(() ->
             new StageletException(
                 ErrorCode.NOT_FOUND,
-                "container %s cannot be made: the image %s is not here; pull it first"
-                    .formatted(request.name(), request.userImage())));
+                "container %s cannot be made: the image %s (asked for as '%s') is not here; pull it first"
+                    .formatted(request.name(), request.image(), request.userImage())));
   }
 
   /**
