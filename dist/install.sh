@@ -37,7 +37,7 @@ case ${1:-} in
     fi
     xargs -d '\n' rm -f < "$list"
     rm -rf /usr/lib/stagelet /usr/share/doc/stagelet /run/stagelet
-    rmdir /usr/lib/systemd/system/kubepods.slice.d /usr/lib/systemd/system/stagelet.slice.d /usr/lib/systemd/system/pod-.service.d 2> /dev/null || true
+    rmdir /usr/lib/modules-load.d /usr/lib/systemd/system/kubepods.slice.d /usr/lib/systemd/system/stagelet.slice.d /usr/lib/systemd/system/pod-.service.d 2> /dev/null || true
     journalctl --update-catalog > /dev/null 2>&1 || true
     if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
     echo "Removed. /etc/stagelet and /var/lib/stagelet are still there."
