@@ -89,7 +89,7 @@ final class Statistics implements AutoCloseable {
 
   /** Of all containers that {@code wanted} lets through, running or not. */
   List<ContainerUse> containers(Predicate<ContainerRecord> wanted) {
-    Round round = new Round();
+    Round round = new Round(List.of());
     return pods.containers().stream()
         .filter(container -> wanted.test(container.record()))
         .map(round::use)
@@ -98,28 +98,30 @@ final class Statistics implements AutoCloseable {
 
   /** Of one container. */
   ContainerUse container(Container container) {
-    return new Round().use(container);
+    return new Round(List.of()).use(container);
   }
 
   /** Of all sandboxes that are up and that {@code wanted} lets through. */
   List<SandboxUse> sandboxes(Predicate<SandboxRecord> wanted) {
-    Round round = new Round();
-    return pods.sandboxes().stream()
-        .filter(sandbox -> isUp(sandbox) && wanted.test(sandbox.record()))
-        .map(round::use)
-        .toList();
+    List<Sandbox> up =
+        pods.sandboxes().stream()
+            .filter(sandbox -> isUp(sandbox) && wanted.test(sandbox.record()))
+            .toList();
+    Round round = new Round(up);
+    return up.stream().map(round::use).toList();
   }
 
   /** Of one sandbox, whether it is up or not. */
   SandboxUse sandbox(Sandbox sandbox) {
-    return new Round().use(sandbox);
+    return new Round(List.of(sandbox)).use(sandbox);
   }
 
   /** The metrics of all sandboxes that are up. */
   List<SandboxMetrics> metrics() {
     hugePagePeaks.forgetGone();
-    Round round = new Round();
-    return pods.sandboxes().stream().filter(Statistics::isUp).map(round::metrics).toList();
+    List<Sandbox> up = pods.sandboxes().stream().filter(Statistics::isUp).toList();
+    Round round = new Round(up);
+    return up.stream().map(round::metrics).toList();
   }
 
   private static boolean isUp(Sandbox sandbox) {
@@ -141,11 +143,24 @@ final class Statistics implements AutoCloseable {
                 Collectors.groupingBy(sandbox -> sandbox.plan().slice(), Collectors.counting()));
     private final Map<Sandbox, List<Container>> containersOf =
         pods.containers().stream().collect(Collectors.groupingBy(Container::sandbox));
+    private final Map<Path, List<NetworkInterface>> interfaces;
     private Optional<Disk> disk = Optional.empty();
 
     private record Disk(FilesystemSpace space, String device) {}
 
-    Round() {
+    /**
+     * Begins an answer.
+     *
+     * @param up the sandboxes whose network is asked for
+     */
+    Round(List<Sandbox> up) {
+      this.interfaces =
+          NetworkInterface.inside(
+              up.stream()
+                  .filter(Statistics::isUp)
+                  .flatMap(sandbox -> sandbox.plan().networkNamespace().stream())
+                  .toList(),
+              files);
       Set<String> containers =
           pods.containers().stream()
               .map(container -> container.id().value())
@@ -309,13 +324,11 @@ final class Statistics implements AutoCloseable {
     }
 
     private List<NetworkInterface> interfaces(Sandbox sandbox) {
-      return isUp(sandbox)
-          ? sandbox
-              .plan()
-              .networkNamespace()
-              .map(pin -> NetworkInterface.inside(pin, files))
-              .orElse(List.of())
-          : List.of();
+      return sandbox
+          .plan()
+          .networkNamespace()
+          .map(pin -> interfaces.getOrDefault(pin, List.of()))
+          .orElse(List.of());
     }
 
     private List<Container> containersOf(Sandbox sandbox) {

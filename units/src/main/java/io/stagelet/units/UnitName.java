@@ -31,14 +31,14 @@ public record UnitName(String value) implements Comparable<UnitName> {
           "path",
           "timer",
           "device");
-  private static final Pattern CHARACTERS = Pattern.compile("[A-Za-z0-9:_.\\\\@-]+");
+  private static final String PUNCTUATION = ":_.\\@-";
   private static final Pattern READABLE_ID = Pattern.compile("[A-Za-z0-9]{1,64}");
 
   public UnitName {
     int dot = value.lastIndexOf('.');
     if (value.length() > LONGEST
         || dot < 1
-        || !CHARACTERS.matcher(value).matches()
+        || !value.chars().allMatch(UnitName::isAllowed)
         || !SUFFIXES.contains(value.substring(dot + 1))
         || value.startsWith("@")) {
       throw new StageletException(
@@ -185,6 +185,10 @@ public record UnitName(String value) implements Comparable<UnitName> {
       }
     }
     return new UnitName(name.toString());
+  }
+
+  private static boolean isAllowed(int c) {
+    return isLetter(c) || isDigit(c) || PUNCTUATION.indexOf(c) >= 0;
   }
 
   private static boolean isLetter(int c) {

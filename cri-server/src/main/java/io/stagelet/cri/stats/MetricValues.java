@@ -27,13 +27,16 @@ public final class MetricValues {
 
   /** A huge page size such as {@code 2MB}, and how much of it is used and was at most. */
   public record HugePages(String size, long bytes, long most) {
+    private static final String HUGETLB = "hugetlb.";
+    private static final String CURRENT = ".current";
+
     /** Reads them; without the controller there are none. */
     public static List<HugePages> read(KernelFiles files, Path group, HugePagePeaks peaks) {
       List<HugePages> pages = new ArrayList<>();
-      for (Path file : files.entries(group, "hugetlb.*.current")) {
-        String name = file.getFileName().toString();
-        if (!name.contains(".rsvd.")) {
-          String size = name.substring("hugetlb.".length(), name.length() - ".current".length());
+      for (String name : files.names(group)) {
+        if (name.startsWith(HUGETLB) && name.endsWith(CURRENT) && !name.contains(".rsvd.")) {
+          String size = name.substring(HUGETLB.length(), name.length() - CURRENT.length());
+          Path file = group.resolve(name);
           long bytes = Keyed.number(files.text(file)).orElse(0);
           pages.add(new HugePages(size, bytes, peaks.most(file, bytes)));
         }

@@ -1,10 +1,10 @@
 package io.stagelet.cri.stats;
 
 import io.stagelet.linux.Namespaces;
-import io.stagelet.linux.StageletException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** The counters of a network interface. */
 public record NetworkInterface(String name, Direction received, Direction sent) {
@@ -21,17 +21,15 @@ public record NetworkInterface(String name, Direction received, Direction sent) 
   private static final int COLUMNS = 16;
 
   /**
-   * The interfaces of the network namespace that is pinned at {@code pin}, without the loopback;
-   * none when the namespace is gone.
+   * The interfaces of each of the network namespaces that are pinned at {@code pins}, without the
+   * loopback. A namespace that is gone is left out.
    *
-   * @param files lent to the thread that enters the namespace, while the caller waits for it
+   * @param files lent to the thread that enters them, while the caller waits for it
    */
-  public static List<NetworkInterface> inside(Path pin, KernelFiles files) {
-    try {
-      return Namespaces.inside(Namespaces.Kind.NETWORK, pin, () -> parse(files.text(FILE)));
-    } catch (StageletException gone) {
-      return List.of();
-    }
+  public static Map<Path, List<NetworkInterface>> inside(List<Path> pins, KernelFiles files) {
+    return pins.isEmpty()
+        ? Map.of()
+        : Namespaces.insideEach(Namespaces.Kind.NETWORK, pins, () -> parse(files.text(FILE)));
   }
 
   /** Reads {@code /proc/net/dev}, without the loopback. */

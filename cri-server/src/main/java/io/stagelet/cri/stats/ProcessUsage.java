@@ -62,14 +62,14 @@ public record ProcessUsage(
   }
 
   private static List<Path> children(KernelFiles files, Path group) {
-    return files.entries(group, "*").stream()
-        .filter(entry -> !OF_THE_KERNEL.contains(beginning(entry)))
+    return files.names(group).stream()
+        .filter(name -> !OF_THE_KERNEL.contains(beginning(name)))
+        .map(group::resolve)
         .filter(Files::isDirectory)
         .toList();
   }
 
-  private static String beginning(Path entry) {
-    String name = entry.getFileName().toString();
+  private static String beginning(String name) {
     int dot = name.indexOf('.');
     return dot < 0 ? "" : name.substring(0, dot);
   }
@@ -77,15 +77,16 @@ public record ProcessUsage(
   private static ProcessUsage process(KernelFiles files, Path process) {
     long descriptors = 0;
     long sockets = 0;
-    for (Path descriptor : files.entries(process.resolve("fd"), "*")) {
+    Path directory = process.resolve("fd");
+    for (String descriptor : files.names(directory)) {
       descriptors++;
-      if (isSocket(descriptor)) {
+      if (isSocket(directory.resolve(descriptor))) {
         sockets++;
       }
     }
     return new ProcessUsage(
         1,
-        files.entries(process.resolve("task"), "*").size(),
+        files.names(process.resolve("task")).size(),
         descriptors,
         sockets,
         openFilesLimit(files.text(process.resolve("limits"))));

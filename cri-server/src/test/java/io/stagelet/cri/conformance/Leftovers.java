@@ -55,12 +55,12 @@ record Leftovers(Set<String> things, List<Path> folders) {
     lines("ip", "-oneline", "link", "show", "type", "veth")
         .map(line -> line.split(": ", 3)[1])
         .forEach(link -> found.add("link " + link));
-    for (Path folder : List.of(CNI.resolve("networks/conformance"), CNI.resolve("results"))) {
-      filesIn(folder)
-          .filter(file -> !file.endsWith("lock"))
-          .filter(file -> !file.getFileName().toString().startsWith("last_reserved_ip"))
-          .forEach(file -> found.add("CNI " + file));
-    }
+    // whichever network the runtime has: a foreign one comes with its own
+    Stream.concat(filesIn(CNI.resolve("networks")), Stream.of(CNI.resolve("results")))
+        .flatMap(Leftovers::filesIn)
+        .filter(file -> !file.endsWith("lock"))
+        .filter(file -> !file.getFileName().toString().startsWith("last_reserved_ip"))
+        .forEach(file -> found.add("CNI " + file));
     for (Path folder : folders) {
       KEPT.stream()
           .map(folder::resolve)

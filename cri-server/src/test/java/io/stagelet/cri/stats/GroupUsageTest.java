@@ -109,6 +109,20 @@ class GroupUsageTest {
   }
 
   @Test
+  void theGreatestNumbersAndNoneAtAllAreTold() throws IOException {
+    file("memory.current", "18446744073709551615\n");
+    file("memory.max", "max\n");
+    file("memory.events", "max 9223372036854775807\noom_kill 99999999999999999999\n");
+
+    GroupUsage.Memory memory = read(GroupUsage.Detail.STATS).memory();
+
+    assertThat(memory.current()).isEqualTo(-1); // as the kernel's unsigned number
+    assertThat(memory.limit()).isEmpty();
+    assertThat(memory.limitHits()).isEqualTo(Long.MAX_VALUE);
+    assertThat(memory.outOfMemoryKills()).isZero();
+  }
+
+  @Test
   void statisticsTakeTwelveReadsAtMost() throws IOException {
     file("memory.current", "1000\n");
     file("memory.swap.current", "0\n");

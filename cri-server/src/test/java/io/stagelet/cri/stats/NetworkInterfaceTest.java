@@ -3,6 +3,7 @@ package io.stagelet.cri.stats;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** The counters of network interfaces. */
@@ -27,6 +28,7 @@ class NetworkInterfaceTest {
 
   @Test
   void aNamespaceThatIsGoneHasNone() {
-    assertThat(NetworkInterface.inside(Path.of("/nowhere/at/all"), new KernelFiles())).isEmpty();
+    assertThat(NetworkInterface.inside(List.of(Path.of("/nowhere/at/all")), new KernelFiles()))
+        .isEmpty();
   }
 }

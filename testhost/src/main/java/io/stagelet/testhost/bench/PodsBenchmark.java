@@ -166,7 +166,8 @@ public final class PodsBenchmark {
             .setLogDirectory("/var/log/pods/bench_" + name)
             .setLinux(
                 LinuxPodSandboxConfig.newBuilder()
-                    .setCgroupParent("bench.slice")
+                    // a slice for each pod, as kubelet makes them
+                    .setCgroupParent("bench-%s.slice".formatted(name.replace('-', '_')))
                     .setSecurityContext(
                         LinuxSandboxSecurityContext.newBuilder().setNamespaceOptions(AS_KUBELET)))
             .build();
