@@ -34,7 +34,7 @@ final class Statistics implements AutoCloseable {
    * How long one question waits, in all, for writable layers that were never measured. Nearly all
    * are small; what is not measured by then is told the next time.
    */
-  private static final Duration PATIENCE = Duration.ofMillis(50);
+  private static final Duration PATIENCE = Duration.ofMillis(500);
 
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
   private static final Path PROC = Path.of("/proc");

@@ -6,7 +6,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +29,13 @@ import org.jspecify.annotations.Nullable;
 public final class Orphans implements AutoCloseable {
   /** Far longer than anybody who waits for a child of this process takes to ask for its end. */
   private static final Duration ROUND = Duration.ofSeconds(10);
+
+  /** How long a process that is killed may take to end. */
+  private static final Duration DYING = Duration.ofSeconds(5);
+
+  private static final Duration POLL = Duration.ofMillis(5);
+  private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
+  private static final String UNIFIED = "0::";
 
   private static final int PR_SET_CHILD_SUBREAPER = 36;
   private static final int P_ALL = 0;
@@ -75,6 +84,50 @@ public final class Orphans implements AutoCloseable {
   @Override
   public void close() {
     rounds.interrupt();
+  }
+
+  /**
+   * Reaps at once what a program has left that was killed together with what it ran. The first
+   * process of a PID namespace does not end before all others in there are reaped ({@code
+   * pid_namespaces(7)}): a container would outlive its own SIGKILL until the rounds find the
+   * zombie.
+   *
+   * @param cgroup in which the program ran; this process waits for no child that is in it
+   */
+  public static void reap(Path cgroup) {
+    // the program is reaped: what it had has come here, if it comes here at all
+    List<Long> left =
+        new ArrayList<>(
+            ProcessHandle.current()
+                .children()
+                .map(ProcessHandle::pid)
+                .filter(pid -> isIn(cgroup, pid))
+                .toList());
+    long deadline = System.nanoTime() + DYING.toNanos();
+    try {
+      while (true) {
+        left.removeIf(pid -> wait(P_PID, pid.intValue(), WEXITED | WNOHANG) || !isIn(cgroup, pid));
+        if (left.isEmpty() || System.nanoTime() > deadline) {
+          return;
+        }
+        Thread.sleep(POLL);
+      }
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Zombies are as long as they are not reaped, though the cgroup does not list them. */
+  private static boolean isIn(Path cgroup, long pid) {
+    try {
+      return KernelFile.text(Path.of("/proc", Long.toString(pid), "cgroup"))
+          .lines()
+          .filter(line -> line.startsWith(UNIFIED))
+          .map(line -> line.substring(UNIFIED.length()).replace(" (deleted)", ""))
+          .anyMatch(path -> CGROUPS.resolve(path.substring(1)).equals(cgroup));
+    } catch (IOException reaped) {
+      return false;
+    }
   }
 
   private static void reap(Duration round) {

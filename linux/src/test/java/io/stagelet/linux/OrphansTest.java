@@ -60,4 +60,24 @@ final class OrphansTest {
           .until(() -> !Files.exists(Path.of("/proc", Integer.toString(pid))));
     }
   }
+
+  @Test
+  void oneThatIsKilledInACgroupIsReapedAtOnce() throws Exception {
+    String own =
+        KernelFile.text(Path.of("/proc/self/cgroup"))
+            .lines()
+            .filter(line -> line.startsWith("0::"))
+            .findFirst()
+            .orElseThrow()
+            .substring("0::/".length());
+    Path cgroup = Path.of("/sys/fs/cgroup").resolve(own);
+    try (Orphans _ = Orphans.adopt()) {
+      Path process = Path.of("/proc", Integer.toString(orphan("exec sleep 0.2")));
+
+      Orphans.reap(cgroup.resolveSibling("another"));
+      assertThat(process).exists();
+      Orphans.reap(cgroup);
+      assertThat(process).doesNotExist();
+    }
+  }
 }

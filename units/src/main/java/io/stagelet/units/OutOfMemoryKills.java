@@ -6,6 +6,8 @@ import io.stagelet.linux.StageletException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -39,21 +41,50 @@ public final class OutOfMemoryKills {
   }
 
   private static Optional<Instant> asked(UnitName unit) {
-    String line =
-        Command.of(
-                "journalctl",
-                "--quiet",
-                "--no-pager",
-                "--lines=1",
-                "--output=export",
-                "--output-fields=MESSAGE_ID",
-                "_PID=1",
-                "MESSAGE_ID=" + MESSAGE_ID.toString().replace("-", ""),
-                "UNIT=" + unit.value())
-            .withDeadline(DEADLINE)
-            .runChecked()
-            .text();
-    return timestamp(line);
+    return newest(
+        List.of(
+            "--output-fields=MESSAGE_ID",
+            "_PID=1",
+            "MESSAGE_ID=" + MESSAGE_ID.toString().replace("-", ""),
+            "UNIT=" + unit.value()));
+  }
+
+  /**
+   * When the kernel itself last told of one in this unit's control group, for a unit of a systemd
+   * whose notes do not come to this journal: one in a machine. Of many in a few seconds the kernel
+   * tells the first ten.
+   *
+   * @param since when the unit began
+   * @throws StageletException when the journal cannot be asked
+   */
+  public static Optional<Instant> lastToldByKernel(UnitName unit, Instant since) {
+    return newest(
+        List.of(
+            "--output-fields=_TRANSPORT",
+            "_TRANSPORT=kernel",
+            "--since=@" + since.getEpochSecond(),
+            "--grep=" + toldByKernel(unit)));
+  }
+
+  /** {@code oom-kill:constraint=…,task_memcg=/…/ctr-….service/exec-1,task=…} */
+  static String toldByKernel(UnitName unit) {
+    return "^oom-kill:.*,task_memcg=[^,]*/\\Q%s\\E[/,]".formatted(unit.value());
+  }
+
+  private static Optional<Instant> newest(List<String> chosen) {
+    List<String> command =
+        new ArrayList<>(
+            List.of("journalctl", "--quiet", "--no-pager", "--lines=1", "--output=export"));
+    command.addAll(chosen);
+    Command.Outcome outcome = Command.of(command).withDeadline(DEADLINE).run();
+    // with --grep it ends with 1 where nothing matches, and says nothing
+    if (outcome.exitCode() != 0 && !outcome.complaint().isEmpty()) {
+      throw new StageletException(
+          ErrorCode.INTERNAL,
+          "%s failed with exit code %d: %s"
+              .formatted(String.join(" ", command), outcome.exitCode(), outcome.complaint()));
+    }
+    return timestamp(outcome.text());
   }
 
   /** The time of an entry in the export format. */

@@ -10,6 +10,7 @@ import io.stagelet.linux.Command;
 import io.stagelet.linux.ConsoleSocket;
 import io.stagelet.linux.DescriptorCalls;
 import io.stagelet.linux.Descriptors;
+import io.stagelet.linux.Orphans;
 import io.stagelet.linux.Pipe;
 import io.stagelet.linux.PseudoTerminal;
 import io.stagelet.linux.StageletException;
@@ -49,6 +50,9 @@ public final class ExecEnd implements HostEnd {
 
   /** How long a command may take to send its terminal when it has connected. */
   private static final Duration HAND_OVER = Duration.ofSeconds(5);
+
+  /** Exit codes above tell the signal that ended a process. */
+  private static final int BY_SIGNAL = 128;
 
   /** What ends the input of a terminal in its usual mode ({@code VEOF} of {@code termios(3)}). */
   private static final byte END_OF_INPUT = 4;
@@ -461,6 +465,10 @@ public final class ExecEnd implements HostEnd {
       all.console().ifPresent(ConsoleSocket::close);
       if (killAgain) {
         exec.kill();
+      }
+      if (exitCode > BY_SIGNAL) {
+        // a container's end kills the command together with its process
+        exec.cgroup().ifPresent(Orphans::reap);
       }
       Optional<String> refusal = exitCode == 0 ? Optional.empty() : exec.refusal();
       return refusal.isPresent() ? new Ending.Failed(refusal.get()) : new Ending.Exited(exitCode);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatNoException;
 
 import io.stagelet.cri.v1.ContainerState;
 import io.stagelet.cri.v1.ContainerStatus;
+import io.stagelet.cri.v1.ExecSyncResponse;
 import io.stagelet.cri.v1.Signal;
 import java.time.Duration;
 import java.util.List;
@@ -185,6 +186,24 @@ class ContainerStopIT extends ConformanceSuite {
       assertThatNoException().isThrownBy(container::remove);
       stop.get();
     }
+  }
+
+  /** One that is killed in the middle of a command: a probe, say. */
+  @Test
+  void aContainerEndsAtOnceThoughACommandRunsInIt() throws Exception {
+    String seconds = NodeProcesses.markedSleep();
+    TestContainer container = ready("");
+
+    try (ExecutorService callers = Executors.newVirtualThreadPerTaskExecutor()) {
+      Future<ExecSyncResponse> command = callers.submit(() -> container.exec("sleep", seconds));
+      container.awaitSleeping(seconds);
+
+      Duration took = timeOf(() -> container.stop(Duration.ZERO));
+
+      assertThat(took).isLessThan(Duration.ofSeconds(5));
+      assertThat(command.get().getExitCode()).isEqualTo(137);
+    }
+    assertThat(container.status().getExitCode()).isEqualTo(137);
   }
 
   @Test

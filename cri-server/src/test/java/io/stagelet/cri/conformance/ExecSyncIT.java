@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** A command is run in a container, and its whole answer given back. */
+@AlsoOnNspawn
 class ExecSyncIT extends ConformanceSuite {
   private static final String UNKNOWN =
       "5f3a9c1e8b7d6054f3a9c1e8b7d60545f3a9c1e8b7d6054f3a9c1e8b7d60545f";

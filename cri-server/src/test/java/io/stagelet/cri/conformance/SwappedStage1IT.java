@@ -9,6 +9,8 @@ import io.stagelet.cri.v1.ContainerStatsRequest;
 import io.stagelet.cri.v1.ContainerStatus;
 import io.stagelet.cri.v1.ExecSyncResponse;
 import io.stagelet.cri.v1.LinuxContainerResources;
+import io.stagelet.cri.v1.PodSandboxStats;
+import io.stagelet.cri.v1.PodSandboxStatsRequest;
 import io.stagelet.linux.Command;
 import java.io.IOException;
 import java.net.URI;
@@ -83,6 +85,12 @@ class SwappedStage1IT extends ConformanceSuite {
 
     seen.put("probe", described(server.exec("wget", "-q", "-O", "-", "http://127.0.0.1:" + PORT)));
     seen.put("failing probe", described(server.exec("sh", "-c", "echo not ready >&2; exit 3")));
+    seen.put(
+        "probe that takes too long",
+        refusal(() -> server.exec(Duration.ofSeconds(1), "sleep", "1000000")).getCode());
+    seen.put(
+        "page in the pod",
+        described(sideCar.exec("wget", "-q", "-O", "-", "http://127.0.0.1:" + PORT)));
     seen.put("user", described(server.exec("id")));
     seen.put("environment", described(server.exec("sh", "-c", "env | sort | grep -v HOSTNAME")));
     seen.put("capabilities", described(server.exec("grep", "CapBnd", "/proc/self/status")));
@@ -109,7 +117,22 @@ class SwappedStage1IT extends ConformanceSuite {
                 stats.getWritableLayer().hasUsedBytes(),
                 stats.hasSwap())
             .toList());
+    PodSandboxStats podStats = stats(pod);
+    seen.put(
+        "statistics of the pod",
+        Stream.of(
+                podStats.getLinux().getCpu().hasUsageCoreNanoSeconds(),
+                podStats.getLinux().getMemory().hasWorkingSetBytes(),
+                podStats.getLinux().getNetwork().getDefaultInterface().getName(),
+                podStats.getLinux().getNetwork().getDefaultInterface().hasRxBytes(),
+                podStats.getLinux().getContainersCount())
+            .toList());
     seen.put("limits", server.status().getResources());
+    seen.put(
+        "limits in it",
+        described(
+            server.exec(
+                "sh", "-c", "cd /sys/fs/cgroup; grep -s . memory.max cpu.max cpu.weight; true")));
 
     server.stop(Duration.ofSeconds(20));
     seen.put("end", described(server.status()));
@@ -178,6 +201,13 @@ class SwappedStage1IT extends ConformanceSuite {
     return cri()
         .runtime(CALL)
         .containerStats(ContainerStatsRequest.newBuilder().setContainerId(container.id()).build())
+        .getStats();
+  }
+
+  private PodSandboxStats stats(TestPod pod) {
+    return cri()
+        .runtime(CALL)
+        .podSandboxStats(PodSandboxStatsRequest.newBuilder().setPodSandboxId(pod.id()).build())
         .getStats();
   }
 

@@ -21,6 +21,7 @@ import io.stagelet.stage0.spi.Stage1Listener;
 import io.stagelet.stage0.spi.StartFailure;
 import io.stagelet.units.ActiveState;
 import io.stagelet.units.KillWho;
+import io.stagelet.units.OutOfMemoryKills;
 import io.stagelet.units.UnitEvent;
 import io.stagelet.units.UnitException;
 import io.stagelet.units.UnitName;
@@ -57,6 +58,12 @@ final class NspawnStage1 implements Stage1 {
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
   private static final Path NSPAWN_STATE = Path.of("/run/systemd/nspawn");
   private static final int SIGKILL = 9;
+
+  /** The exit code of a process that was killed, and of a shell whose last command was. */
+  private static final int KILLED = 128 + SIGKILL;
+
+  /** Between the kill of a first process and the word of it, on a machine that is short of all. */
+  private static final Duration SAME_MOMENT = Duration.ofSeconds(2);
 
   /** What systemd exits with when it could not bring a service's process about; systemd.exec(5). */
   private static final int FIRST_STEP = 200;
@@ -429,6 +436,24 @@ final class NspawnStage1 implements Stage1 {
             known
                 .flatMap(status -> ProcessNumbers.onThisHost(cgroup(container), status.mainPid()))
                 .orElse(0));
+  }
+
+  /**
+   * Services here go on after such a kill, and so do their results; the machine's systemd has no
+   * journal for its notes, but the kernel tells of each. A first process that was killed itself was
+   * so at that moment; one that ended by itself with the code of a killed process speaks of one
+   * before.
+   */
+  @Override
+  public boolean endedForWantOfMemory(ContainerPlan container, ContainerState.Ended ended) {
+    return ended.outOfMemory()
+        || (ended.exitCode() == KILLED
+            && OutOfMemoryKills.lastToldByKernel(Machine.unitOf(container), ended.startedAt())
+                .filter(kill ->
+                    ended.signal() == 0
+                        || Duration.between(kill, ended.finishedAt()).abs().compareTo(SAME_MOMENT)
+                            < 0)
+                .isPresent());
   }
 
   @Override
