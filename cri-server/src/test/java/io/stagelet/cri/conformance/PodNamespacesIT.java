@@ -112,8 +112,8 @@ class PodNamespacesIT extends ConformanceSuite {
     container.execText("ip", "link", "set", "lo", "down");
     if (node().handler().equals(Handler.NSPAWN)
         || !Files.getFileStore(Path.of("/sys")).isReadOnly()) {
-      // where the node's own sysfs is read-only, a container's is the node's: the kernel lets nobody
-      // in a user namespace mount one that could be written to
+      // where the node's own sysfs is read-only, a container's is the node's: the kernel allows no
+      // other in a user namespace
       assertThat(container.execText("ls", "/sys/class/net").lines())
           .containsExactlyInAnyOrder("eth0", "lo");
     }
