@@ -58,6 +58,9 @@ final class ContainerLifecycle {
    */
   private static final Duration KILL_GRACE = Duration.ofSeconds(60);
 
+  /** Longer than an end takes, as a rule. */
+  private static final Duration KILL_LOOK = Duration.ofSeconds(5);
+
   private static final int EXIT_CANNOT_START = 128;
   private static final String VOLUMES = "volumes";
   private static final String RESTORE = "restore";
@@ -67,8 +70,9 @@ final class ContainerLifecycle {
       Set.of("/dev/shm", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts");
 
   private static final int EXIT_UNKNOWN = 255;
-  private static final int BY_SIGTERM = 128 + 15;
-  private static final int BY_SIGKILL = 128 + 9;
+  private static final int BY_SIGNAL = 128;
+  private static final int BY_SIGTERM = BY_SIGNAL + 15;
+  private static final int BY_SIGKILL = BY_SIGNAL + 9;
 
   private record Key(SandboxId sandbox, String name, int attempt) {}
 
@@ -511,12 +515,28 @@ final class ContainerLifecycle {
     container.killing();
     container.stage1().kill(container.plan());
     faults.at(FaultPoint.STOP_KILLED);
-    if (!hasEnded(container, KILL_GRACE)) {
+    if (!endsWhenKilled(container)) {
       throw new StageletException(
           ErrorCode.DEADLINE_EXCEEDED,
           "container %s was sent SIGKILL and has not ended after %d s; a process of it hangs in the kernel (see systemctl status %s)"
               .formatted(container.id().shortened(), KILL_GRACE.toSeconds(), container.unit()));
     }
+  }
+
+  /** Who waits so long looks by himself now and then: news can be lost, and looking be refused. */
+  private boolean endsWhenKilled(Container container) {
+    long deadline = System.nanoTime() + KILL_GRACE.toNanos();
+    while (!hasEnded(container, KILL_LOOK)) {
+      if (System.nanoTime() > deadline) {
+        return false;
+      }
+      try {
+        reconcile(container);
+      } catch (StageletException failure) {
+        LOG.debug("{} cannot be looked at", container.unit(), failure);
+      }
+    }
+    return true;
   }
 
   private static boolean hasEnded(Container container, Duration timeout) {
@@ -581,7 +601,12 @@ final class ContainerLifecycle {
           if (container.record().life() instanceof ContainerRecord.Running running) {
             switch (container.stage1().state(container.plan())) {
               case ContainerState.Ended ended -> settle(container, exited(container, ended));
-              case ContainerState.Absent _ -> settle(container, unknown(running, clock.instant()));
+              case ContainerState.Absent _ ->
+                  settle(
+                      container,
+                      container.isKilled()
+                          ? killed(running, clock.instant())
+                          : unknown(running, clock.instant()));
               case ContainerState.Running _, ContainerState.Starting _ ->
                   LOG.trace("container {} runs on", container.id().shortened());
             }
@@ -703,6 +728,17 @@ final class ContainerLifecycle {
               StageletException.reason(failure));
       return false;
     }
+  }
+
+  /** The end of a container that this server has killed, and of which systemd knows no other. */
+  static ContainerRecord.Exited killed(ContainerRecord.Running running, Instant now) {
+    int signal = BY_SIGKILL - BY_SIGNAL;
+    return new ContainerRecord.Exited(
+        BY_SIGKILL,
+        "Error",
+        "ended by signal %d (%s)".formatted(signal, Signals.name(signal)),
+        Optional.of(running.startedAt()),
+        max(now, running.startedAt()));
   }
 
   /** The end of a container of which systemd knows nothing. */

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A container is created, started, ends, and is removed; its status tells of all that. */
+@AlsoOnNspawn
 class ContainerLifecycleIT extends ConformanceSuite {
   private static final String UNKNOWN =
       "5f3a9c1e8b7d6054f3a9c1e8b7d60545f3a9c1e8b7d6054f3a9c1e8b7d60545f";

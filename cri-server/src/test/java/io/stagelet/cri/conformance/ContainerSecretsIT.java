@@ -11,6 +11,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** What a container is told in its environment is for nobody else on the node to read. */
+@AlsoOnNspawn
 class ContainerSecretsIT extends ConformanceSuite {
   ContainerSecretsIT(NodeUnderTest node) {
     super(node);

@@ -14,6 +14,7 @@ import java.util.UUID;
 import org.junit.jupiter.api.Test;
 
 /** What containers use. */
+@AlsoOnNspawn
 class ContainerStatsIT extends ConformanceSuite {
   private static final Duration CALL = Duration.ofSeconds(30);
   private static final Duration PATIENCE = Duration.ofSeconds(60);

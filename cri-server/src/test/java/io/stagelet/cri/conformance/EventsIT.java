@@ -18,6 +18,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 
 /** What happens is told as it happens. */
+@AlsoOnNspawn
 class EventsIT extends ConformanceSuite {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 

@@ -8,6 +8,7 @@ import io.stagelet.cri.v1.Mount;
 import org.junit.jupiter.api.Test;
 
 /** Images that are mounted into containers of other images. */
+@AlsoOnNspawn
 class ImageVolumeIT extends ConformanceSuite {
   ImageVolumeIT(NodeUnderTest node) {
     super(node);

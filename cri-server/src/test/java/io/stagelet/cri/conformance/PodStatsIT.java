@@ -24,6 +24,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** What pods use, as statistics and as metrics. */
+@AlsoOnNspawn
 class PodStatsIT extends ConformanceSuite {
   private static final Duration CALL = Duration.ofSeconds(30);
 

@@ -27,6 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Exec, attach and port-forward, over both protocols. */
+@AlsoOnNspawn
 class StreamingIT extends ConformanceSuite {
   private static final Duration CALL = Duration.ofSeconds(30);
   private static final CommandClient.Wish ALL = new CommandClient.Wish(true, true, true, false);

@@ -20,6 +20,7 @@ import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 
 /** The lists that come in pieces have what the others have. */
+@AlsoOnNspawn
 class StreamsIT extends ConformanceSuite {
   private static final Duration CALL = Duration.ofSeconds(30);
 

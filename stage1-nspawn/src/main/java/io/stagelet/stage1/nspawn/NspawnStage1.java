@@ -7,6 +7,7 @@ import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
+import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.MountPropagation;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.Namespaces;
@@ -32,6 +33,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +41,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntConsumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -255,11 +258,18 @@ final class NspawnStage1 implements Stage1 {
 
   /** systemd-nspawn takes these away when it ends by itself. */
   static void forgetState(String name) {
-    for (String kind : List.of("propagate", "unix-export")) {
-      Path directory = NSPAWN_STATE.resolve(kind).resolve(name);
-      Mounts.detach(directory);
-      DurableFiles.deleteTree(directory);
-    }
+    Stream.of(Path.of("propagate", name), Path.of("unix-export", name), Path.of(name))
+        .map(NSPAWN_STATE::resolve)
+        .filter(Files::exists)
+        .forEach(directory -> {
+          // from 262 on, what it has mounted is further below
+          MountInfo.all().stream()
+              .map(MountInfo::target)
+              .filter(target -> target.startsWith(directory))
+              .sorted(Comparator.reverseOrder())
+              .forEach(Mounts::detach);
+          DurableFiles.deleteTree(directory);
+        });
   }
 
   @Override

@@ -35,7 +35,7 @@ final class StartOfProcess {
     Duration pause = FIRST_PAUSE;
     while (true) {
       Optional<UnitStatus> now = status.get();
-      if (now.isEmpty() || now.get().main().ended()) {
+      if (now.isEmpty() || now.get().main().ended() || UnitState.hasLostItsEnd(now.get())) {
         return now;
       }
       int pid = now.get().mainPid();

@@ -10,6 +10,9 @@ import java.util.function.IntSupplier;
 
 /** What a container's unit says of it. */
 final class UnitState {
+  /** Of a service whose {@code RemainAfterExit=} keeps it active. */
+  private static final String EXITED = "exited";
+
   private UnitState() {}
 
   /**
@@ -33,6 +36,9 @@ final class UnitState {
           Objects.requireNonNullElse(start, end),
           end);
     }
+    if (hasLostItsEnd(status)) {
+      return new ContainerState.Absent();
+    }
     return switch (status.activeState()) {
       case ACTIVE, RELOADING, REFRESHING, MAINTENANCE ->
           new ContainerState.Running(
@@ -40,5 +46,17 @@ final class UnitState {
       case ACTIVATING, DEACTIVATING -> new ContainerState.Starting();
       case INACTIVE, FAILED, OTHER -> new ContainerState.Absent();
     };
+  }
+
+  /**
+   * Whether its process has ended, and systemd does not know how. To systemd 257 the first process
+   * of a PID namespace that it has made is a stranger, whose parent it was not at first. When the
+   * control group becomes empty, and that process is a zombie whose SIGCHLD is not read yet, it
+   * counts as gone, and what SIGCHLD then tells is nobody's.
+   */
+  static boolean hasLostItsEnd(UnitStatus status) {
+    return status.subState().equals(EXITED)
+        && status.main().mainPid() == 0
+        && !status.main().ended();
   }
 }
