@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -208,11 +207,7 @@ final class Inspection {
 
   /** First what is mounted there, then the directory. */
   static void sweep(Path directory) {
-    MountInfo.all().stream()
-        .map(MountInfo::target)
-        .filter(target -> target.startsWith(directory))
-        .sorted(Comparator.reverseOrder())
-        .forEach(Mounts::detach);
+    Mounts.detachAll(target -> target.startsWith(directory));
     DurableFiles.deleteTree(directory);
   }
 

@@ -6,9 +6,11 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.function.IntFunction;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** Mounts in this process's mount namespace ({@code mount(2)}, {@code fsopen(2)}). */
@@ -201,6 +203,15 @@ public final class Mounts {
   /** The same, now for the names and later for those who still use it; never busy. */
   public static boolean detach(Path target) {
     return unmount(target, UMOUNT_NOFOLLOW | MNT_DETACH);
+  }
+
+  /** Detaches every mount whose target is chosen, what is mounted further below first. */
+  public static void detachAll(Predicate<Path> chosen) {
+    MountInfo.all().stream()
+        .map(MountInfo::target)
+        .filter(chosen)
+        .sorted(Comparator.reverseOrder())
+        .forEach(Mounts::detach);
   }
 
   private static boolean unmount(Path target, int flags) {

@@ -15,13 +15,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Predicate;
 
 /**
  * What a container's service finds in its machine: its directory, with all that it mounts in places
@@ -154,22 +152,14 @@ final class ContainerFiles {
     Mounts.bindRecursively(machine.stage(container), shared);
     // what is unmounted from now on stays in the machine, and hears of the volumes' own mounts
     Mounts.propagationRecursively(shared, MountPropagation.PRIVATE);
-    detach(target -> target.startsWith(shared) && !target.equals(shared));
+    Mounts.detachAll(target -> target.startsWith(shared) && !target.equals(shared));
     detachStage(machine, container);
   }
 
   private static void detachStage(Machine machine, ContainerPlan container) throws IOException {
     Path stage = machine.stage(container);
-    detach(target -> target.startsWith(stage));
+    Mounts.detachAll(target -> target.startsWith(stage));
     Files.deleteIfExists(stage);
-  }
-
-  private static void detach(Predicate<Path> chosen) {
-    MountInfo.all().stream()
-        .map(MountInfo::target)
-        .filter(chosen)
-        .sorted(Comparator.reverseOrder())
-        .forEach(Mounts::detach);
   }
 
   /** Unmounts all, here and in the machine; fine when it is gone. The root filesystem stays. */
@@ -188,7 +178,7 @@ final class ContainerFiles {
                         "--lazy",
                         Machine.inside(container).toString())
                     .run());
-        detach(target -> target.startsWith(shared));
+        Mounts.detachAll(target -> target.startsWith(shared));
         Files.deleteIfExists(shared);
       }
       detachStage(machine, container);

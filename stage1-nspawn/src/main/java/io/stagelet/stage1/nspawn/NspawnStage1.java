@@ -7,7 +7,6 @@ import io.stagelet.linux.CleanupStack;
 import io.stagelet.linux.DurableFiles;
 import io.stagelet.linux.ErrorCode;
 import io.stagelet.linux.KernelFile;
-import io.stagelet.linux.MountInfo;
 import io.stagelet.linux.MountPropagation;
 import io.stagelet.linux.Mounts;
 import io.stagelet.linux.Namespaces;
@@ -33,7 +32,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -61,12 +59,6 @@ final class NspawnStage1 implements Stage1 {
   private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
   private static final Path NSPAWN_STATE = Path.of("/run/systemd/nspawn");
   private static final int SIGKILL = 9;
-
-  /** The exit code of a process that was killed, and of a shell whose last command was. */
-  private static final int KILLED = 128 + SIGKILL;
-
-  /** Between the kill of a first process and the word of it, on a machine that is short of all. */
-  private static final Duration SAME_MOMENT = Duration.ofSeconds(2);
 
   /** What systemd exits with when it could not bring a service's process about; systemd.exec(5). */
   private static final int FIRST_STEP = 200;
@@ -263,11 +255,7 @@ final class NspawnStage1 implements Stage1 {
         .filter(Files::exists)
         .forEach(directory -> {
           // from 262 on, what it has mounted is further below
-          MountInfo.all().stream()
-              .map(MountInfo::target)
-              .filter(target -> target.startsWith(directory))
-              .sorted(Comparator.reverseOrder())
-              .forEach(Mounts::detach);
+          Mounts.detachAll(target -> target.startsWith(directory));
           DurableFiles.deleteTree(directory);
         });
   }
@@ -450,20 +438,12 @@ final class NspawnStage1 implements Stage1 {
 
   /**
    * Services here go on after such a kill, and so do their results; the machine's systemd has no
-   * journal for its notes, but the kernel tells of each. A first process that was killed itself was
-   * so at that moment; one that ended by itself with the code of a killed process speaks of one
-   * before.
+   * journal for its notes, but the kernel tells of each.
    */
   @Override
   public boolean endedForWantOfMemory(ContainerPlan container, ContainerState.Ended ended) {
-    return ended.outOfMemory()
-        || (ended.exitCode() == KILLED
-            && OutOfMemoryKills.lastToldByKernel(Machine.unitOf(container), ended.startedAt())
-                .filter(kill ->
-                    ended.signal() == 0
-                        || Duration.between(kill, ended.finishedAt()).abs().compareTo(SAME_MOMENT)
-                            < 0)
-                .isPresent());
+    return ended.forWantOfMemory(
+        () -> OutOfMemoryKills.lastToldByKernel(Machine.unitOf(container), ended.startedAt()));
   }
 
   @Override

@@ -71,13 +71,7 @@ final class OciStage1 implements Stage1 {
 
   private static final int SIGKILL = 9;
 
-  /** The exit code of a process that was killed, and of a shell whose last command was. */
-  private static final int KILLED = 128 + SIGKILL;
-
   private static final int ID_IN_UNIT_NAME = 12;
-
-  /** Between the kill of a first process and the note of it, on a machine that is short of all. */
-  private static final Duration SAME_MOMENT = Duration.ofSeconds(2);
 
   private final Units units;
   private final OciRuntime runtime;
@@ -511,20 +505,11 @@ final class OciStage1 implements Stage1 {
   }
 
   /**
-   * Units here go on after such a kill, and so do their results. A first process that was killed
-   * itself was so at the moment that systemd noted; one that ended by itself with the code of a
-   * killed process speaks of one before.
+   * Units here go on after such a kill, and so do their results; systemd notes each in the journal.
    */
   @Override
   public boolean endedForWantOfMemory(ContainerPlan container, ContainerState.Ended ended) {
-    return ended.outOfMemory()
-        || (ended.exitCode() == KILLED
-            && OutOfMemoryKills.last(ContainerUnit.name(container))
-                .filter(kill ->
-                    ended.signal() == 0
-                        || Duration.between(kill, ended.finishedAt()).abs().compareTo(SAME_MOMENT)
-                            < 0)
-                .isPresent());
+    return ended.forWantOfMemory(() -> OutOfMemoryKills.last(ContainerUnit.name(container)));
   }
 
   /** All of the container stands still: its files are to be those that its processes know. */
