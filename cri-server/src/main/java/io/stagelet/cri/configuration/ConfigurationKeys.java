@@ -176,13 +176,14 @@ public final class ConfigurationKeys {
         "Where the network of its pods is configured; without it where cni.conf-dir says.");
     key(
         "handlers.NAME.OPTION",
-        ValueType.TEXT,
+        ValueType.TEXT_OR_FLAG,
         "",
         RESTART,
         "Every other key is the stage1's own. The stage1 oci knows init: the program that is the"
             + " first process of pods that share their PID namespace (without it: catatonit); the"
             + " stage1 nspawn knows boot: image, where an image's own init is to be the machine's"
-            + " (without it: stage1).");
+            + " (without it: stage1), and bus: true, where a pod's machine is to have a bus, for"
+            + " systemctl -M.");
 
     table("resources", "What containers may use.");
     key(

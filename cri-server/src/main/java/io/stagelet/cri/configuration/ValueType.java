@@ -18,6 +18,9 @@ public sealed interface ValueType {
   /** True or false. */
   ValueType FLAG = new Flag();
 
+  /** A string or a boolean, as a stage1 has it. */
+  ValueType TEXT_OR_FLAG = new TextOrFlag();
+
   /** Strings. */
   ValueType TEXTS = new ListOf(TEXT);
 
@@ -76,6 +79,21 @@ public sealed interface ValueType {
     @Override
     public Optional<String> mistake(JsonNode value) {
       return unless(value.isBoolean(), "must be true or false, not " + value);
+    }
+  }
+
+  /** A string or a boolean. */
+  record TextOrFlag() implements ValueType {
+    @Override
+    public String words() {
+      return "string, or true or false";
+    }
+
+    @Override
+    public Optional<String> mistake(JsonNode value) {
+      return unless(
+          value.isTextual() || value.isBoolean(),
+          "must be a string, or true or false, not " + value);
     }
   }
 

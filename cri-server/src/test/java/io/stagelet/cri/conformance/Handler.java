@@ -12,6 +12,9 @@ record Handler(String name) {
   /** Containers as machines, which their images boot. */
   static final Handler BOOTING = new Handler("nspawn-boot");
 
+  /** Pods as machines that have a bus. */
+  static final Handler WITH_BUS = new Handler("nspawn-bus");
+
   /** For a test's display name. */
   @Override
   public String toString() {

@@ -30,7 +30,10 @@ final class StageletRuntime implements RuntimeUnderTest {
 
   /** What makes a start quick: most of a test that kills the server is its next start. */
   private static final List<String> QUICK_START =
-      List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
+      List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:cds=off,aot=off");
+
+  /** The archive of the server's classes. */
+  private static final String CLASSES = "classes.jsa";
 
   /** The file that says where the server is to die. */
   private static final String FAULT = "fault";
@@ -165,6 +168,11 @@ final class StageletRuntime implements RuntimeUnderTest {
             stage1 = "nspawn"
             boot = "image"
             annotation = true
+
+            [handlers.%s]
+            stage1 = "nspawn"
+            bus = true
+            annotation = true
             """
                 .formatted(
                     run.resolve("stagelet.sock"),
@@ -182,7 +190,8 @@ final class StageletRuntime implements RuntimeUnderTest {
                     DROPPING.name(),
                     program(HANDLERS.getFirst().name()),
                     Handler.NSPAWN.name(),
-                    Handler.BOOTING.name()));
+                    Handler.BOOTING.name(),
+                    Handler.WITH_BUS.name()));
     for (Handler handler : HANDLERS) {
       text.append(
           """
@@ -233,7 +242,7 @@ final class StageletRuntime implements RuntimeUnderTest {
                             "-p",
                             "LogRateLimitBurst=100000000"),
                         commandLine(
-                            withArchive(config.resolveSibling("classes.jsa")),
+                            withArchive(config.resolveSibling(CLASSES)),
                             "serve",
                             "--config",
                             config.toString())
@@ -289,7 +298,10 @@ final class StageletRuntime implements RuntimeUnderTest {
   Command.Outcome check(String... options) {
     return Command.of(
             commandLine(
-                QUICK_START,
+                Stream.concat(
+                        QUICK_START.stream(),
+                        Stream.of("-XX:SharedArchiveFile=" + state.resolve(CLASSES)))
+                    .toList(),
                 Stream.concat(
                         Stream.of("check", "--json", "--config", configuration().toString()),
                         Stream.of(options))

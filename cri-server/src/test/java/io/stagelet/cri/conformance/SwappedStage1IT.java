@@ -95,6 +95,7 @@ class SwappedStage1IT extends ConformanceSuite {
     seen.put("environment", described(server.exec("sh", "-c", "env | sort | grep -v HOSTNAME")));
     seen.put("capabilities", described(server.exec("grep", "CapBnd", "/proc/self/status")));
     seen.put("filter", described(server.exec("grep", "Seccomp:", "/proc/self/status")));
+    seen.put("AppArmor", described(server.exec("cat", "/proc/self/attr/current")));
     seen.put("first process", described(server.exec("cat", "/proc/1/comm")));
     seen.put(
         "volume, read-only",

@@ -12,7 +12,8 @@ import java.util.stream.Collectors;
  *
  * <pre>
  *   filter-loader   the seccomp filter, where new privileges may be had: it takes CAP_SYS_ADMIN then
- *   setpriv         user, groups, capabilities, no_new_privs, AppArmor profile
+ *   setpriv         user, groups, capabilities, no_new_privs
+ *   profile-setter  the AppArmor profile, which holds from the next step on
  *   filter-loader   the seccomp filter, where they may not: as late as can be
  *   env             the environment, and nothing else
  *   the program
@@ -32,6 +33,10 @@ final class Entry {
     line.addAll(EntryTools.command("setpriv"));
     line.addAll(privileges(container.security(), process));
     line.add("--");
+    container
+        .security()
+        .apparmorProfile()
+        .ifPresent(profile -> line.addAll(EntryTools.underProfile(profile)));
     if (filtered && process.noNewPrivileges()) {
       line.addAll(EntryTools.FILTER);
     }
@@ -61,9 +66,6 @@ final class Entry {
     if (process.noNewPrivileges()) {
       privileges.add("--no-new-privs");
     }
-    security
-        .apparmorProfile()
-        .ifPresent(profile -> privileges.add("--apparmor-profile=" + profile));
     return privileges;
   }
 }

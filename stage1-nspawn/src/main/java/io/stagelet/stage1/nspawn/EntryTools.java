@@ -13,18 +13,22 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * {@code setpriv} and {@code env} with the libraries they need, and the {@link FilterLoader}: what
- * makes a process the container's runs there, where there may be no program at all. They are
- * started through their own loader, so that none of the image's files is touched.
+ * {@code setpriv} and {@code env} with the libraries they need, the {@link FilterLoader} and the
+ * {@link ProfileSetter}: what makes a process the container's runs there, where there may be no
+ * program at all. They are started through their own loader, so that none of the image's files is
+ * touched.
  *
  * @param directory where they are on the host
  */
 record EntryTools(Path directory) {
+  private static final String PROFILE_SETTER = "profile-setter";
+  private static final String FILTER_LOADER = "filter-loader";
+
   /** Where a container has them. */
   static final String INSIDE = "/dev/.stagelet";
 
   /** Gives the process the container's seccomp filter; a program with a slash follows. */
-  static final List<String> FILTER = List.of(INSIDE + "/filter-loader", INSIDE + "/filter");
+  static final List<String> FILTER = List.of(INSIDE + "/" + FILTER_LOADER, INSIDE + "/filter");
 
   private static final String LOADER = "ld.so";
   private static final Pattern LIBRARY =
@@ -45,11 +49,9 @@ record EntryTools(Path directory) {
           copy(file, directory.resolve(loader ? LOADER : file.getFileName().toString()));
         }
       }
-      if (System.getProperty("os.arch").equals(FilterLoader.ARCHITECTURE)) {
-        Path loader = directory.resolve("filter-loader.new");
-        Files.write(loader, FilterLoader.program());
-        Files.setPosixFilePermissions(loader, PosixFilePermissions.fromString("rwxr-xr-x"));
-        Files.move(loader, directory.resolve("filter-loader"), StandardCopyOption.ATOMIC_MOVE);
+      if (System.getProperty("os.arch").equals(StaticProgram.ARCHITECTURE)) {
+        write(directory.resolve(FILTER_LOADER), FilterLoader.program());
+        write(directory.resolve(PROFILE_SETTER), ProfileSetter.program());
       }
       EntryTools tools = new EntryTools(directory);
       if (!Files.exists(tools.filter(directory))) {
@@ -66,6 +68,13 @@ record EntryTools(Path directory) {
     }
   }
 
+  private static void write(Path program, byte[] bytes) throws IOException {
+    Path aside = program.resolveSibling(program.getFileName() + ".new");
+    Files.write(aside, bytes);
+    Files.setPosixFilePermissions(aside, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Files.move(aside, program, StandardCopyOption.ATOMIC_MOVE);
+  }
+
   private static void copy(Path from, Path to) throws IOException {
     Files.copy(
         from.toRealPath(),
@@ -77,6 +86,11 @@ record EntryTools(Path directory) {
   /** Where, below a place at which the tools are shown, a container's own filter is mounted. */
   Path filter(Path shown) {
     return shown.resolve("filter");
+  }
+
+  /** Puts the next program under an AppArmor profile; it follows, with a slash. */
+  static List<String> underProfile(String profile) {
+    return List.of(INSIDE + "/" + PROFILE_SETTER, ProfileSetter.words(profile));
   }
 
   /** What a tool's arguments follow on, as it is run in a container. */

@@ -28,9 +28,9 @@ final class MachineRoot {
           "systemd-journald-dev-log.socket",
           "systemd-journald-audit.socket",
           "systemd-tmpfiles-setup.service",
-          "systemd-logind.service",
-          "dbus.service",
-          "dbus.socket");
+          "systemd-logind.service");
+
+  private static final List<String> BUS = List.of("dbus.service", "dbus.socket");
 
   /** {@code dev-mqueue.mount} shows the message queues of the pod's IPC namespace. */
   private static final String TARGET =
@@ -39,6 +39,52 @@ final class MachineRoot {
       Description=Pod
       DefaultDependencies=no
       Wants=dev-mqueue.mount manager.socket
+      """;
+
+  private static final String TARGET_WITH_BUS = TARGET + "Wants=dbus.socket\n";
+
+  /** Whoever comes first starts the daemon; then the machine's systemd comes to it by itself. */
+  private static final String BUS_SOCKET =
+      """
+      [Unit]
+      Description=This machine's bus
+      DefaultDependencies=no
+
+      [Socket]
+      ListenStream=/run/dbus/system_bus_socket
+      """;
+
+  private static final String BUS_SERVICE =
+      """
+      [Unit]
+      Description=This machine's bus
+      DefaultDependencies=no
+      Requires=dbus.socket
+
+      [Service]
+      Type=notify
+      NotifyAccess=main
+      ExecStart=%s --config-file=/etc/dbus-1/stage1.conf --nofork --nopidfile --systemd-activation
+      """
+          .formatted(NspawnStage1Provider.BUS_DAEMON);
+
+  /** The machine's root may do all, and nobody else anything: containers do not see the socket. */
+  private static final String BUS_POLICY =
+      """
+      <busconfig>
+        <type>system</type>
+        <listen>systemd:</listen>
+        <auth>EXTERNAL</auth>
+        <standard_system_servicedirs/>
+        <policy context="default">
+          <allow user="root"/>
+        </policy>
+        <policy user="root">
+          <allow own="*"/>
+          <allow send_destination="*"/>
+          <allow receive_sender="*"/>
+        </policy>
+      </busconfig>
       """;
 
   /** Where the machine's systemd is reached from the host, below the machine's root. */
@@ -76,7 +122,12 @@ final class MachineRoot {
 
   private MachineRoot() {}
 
-  static void write(Machine machine) {
+  /**
+   * Writes it.
+   *
+   * @param bus whether there is a D-Bus daemon in it, for {@code systemctl -M}
+   */
+  static void write(Machine machine, boolean bus) {
     Path root = machine.root();
     try {
       for (String directory : DIRECTORIES) {
@@ -87,11 +138,13 @@ final class MachineRoot {
           link(root.resolve(link), Path.of("usr", link));
         }
       }
+      // where the bus of a machine is looked for
+      link(root.resolve("var/run"), Path.of("../run"));
       Path etc = root.resolve("etc");
       for (String unit : MASKED) {
         link(etc.resolve("systemd/system").resolve(unit), MASK);
       }
-      Files.writeString(etc.resolve("systemd/system/stage1.target"), TARGET);
+      writeBus(etc, bus);
       Files.writeString(etc.resolve("systemd/system/manager.socket"), MANAGER_SOCKET);
       Files.writeString(etc.resolve("systemd/system/manager.service"), MANAGER_SERVICE);
       Files.writeString(etc.resolve("machine-id"), machine.machineId() + "\n");
@@ -103,6 +156,21 @@ final class MachineRoot {
       Files.writeString(etc.resolve("group"), "root:x:0:\n");
     } catch (IOException failure) {
       throw notWritten(root, failure);
+    }
+  }
+
+  private static void writeBus(Path etc, boolean bus) throws IOException {
+    Path units = etc.resolve("systemd/system");
+    Files.writeString(units.resolve("stage1.target"), bus ? TARGET_WITH_BUS : TARGET);
+    if (bus) {
+      Files.createDirectories(etc.resolve("dbus-1"));
+      Files.writeString(etc.resolve("dbus-1/stage1.conf"), BUS_POLICY);
+      Files.writeString(units.resolve("dbus.socket"), BUS_SOCKET);
+      Files.writeString(units.resolve("dbus.service"), BUS_SERVICE);
+    } else {
+      for (String unit : BUS) {
+        link(units.resolve(unit), MASK);
+      }
     }
   }
 

@@ -99,6 +99,9 @@ final class NspawnStage1 implements Stage1 {
   /** Whether a machine's root, on a tmpfs, can be mounted with other ids (Linux 6.3). */
   private final boolean mapsIds;
 
+  /** Whether a machine has a bus of its own. */
+  private final boolean bus;
+
   private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
@@ -107,8 +110,10 @@ final class NspawnStage1 implements Stage1 {
       EntryTools tools,
       ObjectMapper json,
       boolean mapsIds,
+      boolean bus,
       Optional<StageletException> refusal) {
     this.mapsIds = mapsIds;
+    this.bus = bus;
     this.refusal = refusal;
     this.units = units;
     this.machines = new Machines();
@@ -171,7 +176,7 @@ final class NspawnStage1 implements Stage1 {
         PodPlace.directory(machine.namespaces());
       }
       PodPlace.mountSharedMemory(machine);
-      MachineRoot.write(machine);
+      MachineRoot.write(machine, bus);
       PodPlace.directory(machine.shared());
       Mounts.bind(machine.shared(), machine.shared());
       // what is mounted in it later shows in the machine as well, and nowhere else

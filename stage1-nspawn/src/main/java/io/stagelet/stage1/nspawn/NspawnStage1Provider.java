@@ -22,16 +22,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes the stage1 {@code nspawn}. Its option is {@code boot}: {@code stage1} (the default), a pod
- * is a machine with a systemd of this host's, and containers are services of it; or {@code image},
- * a container is a machine, whose init its image brings.
+ * Makes the stage1 {@code nspawn}. Its options are
+ *
+ * <ul>
+ *   <li>{@code boot}: {@code stage1} (the default), a pod is a machine with a systemd of this
+ *       host's, and containers are services of it; or {@code image}, a container is a machine,
+ *       whose init its image brings;
+ *   <li>{@code bus}: {@code true}, a pod's machine has a D-Bus daemon of this host's, so that
+ *       {@code systemctl -M} reaches its systemd; {@code false} is the default.
+ * </ul>
  */
 public final class NspawnStage1Provider implements Stage1Provider {
   static final Path NSPAWN = Path.of("/usr/bin/systemd-nspawn");
+  static final Path BUS_DAEMON = Path.of("/usr/bin/dbus-daemon");
   private static final Logger LOG = LoggerFactory.getLogger(NspawnStage1Provider.class);
   private static final String BOOT = "boot";
   private static final String STAGE1 = "stage1";
   private static final String IMAGE = "image";
+  private static final String BUS = "bus";
   private static final int OLDEST = 257;
   private static final int IDS = 65536;
 
@@ -44,7 +52,7 @@ public final class NspawnStage1Provider implements Stage1Provider {
   public Stage1 open(
       String handler, Map<String, String> options, Stage1Host host, Path runDirectory) {
     Set<String> unknown = new TreeSet<>(options.keySet());
-    unknown.remove(BOOT);
+    unknown.removeAll(Set.of(BOOT, BUS));
     if (!unknown.isEmpty()) {
       throw new StageletException(
           ErrorCode.INVALID_ARGUMENT,
@@ -52,6 +60,7 @@ public final class NspawnStage1Provider implements Stage1Provider {
               .formatted(handler, unknown));
     }
     boolean boots = bootsImages(handler, options);
+    boolean bus = hasBus(handler, options, boots);
     if (!Files.isExecutable(NSPAWN)) {
       throw new StageletException(
           ErrorCode.FAILED_PRECONDITION,
@@ -69,7 +78,7 @@ public final class NspawnStage1Provider implements Stage1Provider {
     ObjectMapper json = new ObjectMapper();
     return boots
         ? new BootStage1(units, tools, json, Optional.empty())
-        : new NspawnStage1(units, tools, json, mapsIds(runDirectory), Optional.empty());
+        : new NspawnStage1(units, tools, json, mapsIds(runDirectory), bus, Optional.empty());
   }
 
   private static boolean bootsImages(String handler, Map<String, String> options) {
@@ -82,6 +91,32 @@ public final class NspawnStage1Provider implements Stage1Provider {
               "handlers.%s.boot is '%s'; it is \"%s\" (a pod is a machine, its containers are services in it) or \"%s\" (a container is a machine, its image brings the init)"
                   .formatted(handler, options.get(BOOT), STAGE1, IMAGE));
     };
+  }
+
+  private static boolean hasBus(String handler, Map<String, String> options, boolean boots) {
+    boolean bus =
+        switch (options.getOrDefault(BUS, "false")) {
+          case "false" -> false;
+          case "true" -> true;
+          default ->
+              throw new StageletException(
+                  ErrorCode.INVALID_ARGUMENT,
+                  "handlers.%s.bus is '%s'; it is true (a pod's machine has a bus, for systemctl -M) or false"
+                      .formatted(handler, options.get(BUS)));
+        };
+    if (bus && boots) {
+      throw new StageletException(
+          ErrorCode.INVALID_ARGUMENT,
+          "handlers.%s has bus = true beside boot = \"image\": such a machine has the bus that its image brings; leave bus out"
+              .formatted(handler));
+    }
+    if (bus && !Files.isExecutable(BUS_DAEMON)) {
+      throw new StageletException(
+          ErrorCode.FAILED_PRECONDITION,
+          "handlers.%s has bus = true, and there is no %s; install it (Debian: dbus-daemon), or leave bus out"
+              .formatted(handler, BUS_DAEMON));
+    }
+    return bus;
   }
 
   /** Tried with this kernel, on the filesystem that the machines' roots are on. */
@@ -118,6 +153,6 @@ public final class NspawnStage1Provider implements Stage1Provider {
     return Optional.of(
         options.getOrDefault(BOOT, STAGE1).equals(IMAGE)
             ? new BootStage1(units, tools, json, Optional.of(reason))
-            : new NspawnStage1(units, tools, json, false, Optional.of(reason)));
+            : new NspawnStage1(units, tools, json, false, false, Optional.of(reason)));
   }
 }
