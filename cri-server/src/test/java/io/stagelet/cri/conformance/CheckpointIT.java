@@ -1,6 +1,7 @@
 package io.stagelet.cri.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.grpc.Status;
 import io.stagelet.cri.v1.CheckpointContainerRequest;
@@ -40,6 +41,9 @@ class CheckpointIT extends ConformanceSuite {
   }
 
   private void checkpoint(TestContainer container, Path archive) {
+    assumeTrue(
+        Files.exists(Path.of("/proc/sys/kernel/ns_last_pid")),
+        "this kernel is built without CONFIG_CHECKPOINT_RESTORE, which criu wants");
     var _ =
         cri()
             .runtime(PATIENCE)

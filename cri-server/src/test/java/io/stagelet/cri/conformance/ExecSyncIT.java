@@ -13,6 +13,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -242,16 +243,22 @@ class ExecSyncIT extends ConformanceSuite {
     container.execText("true");
     int count = 50;
 
-    long before = newestProcess();
-    for (int i = 0; i < count; i++) {
-      container.execText("true");
-    }
-    long made = newestProcess() - before;
+    // others of the node's start processes as well: least when they rest
+    long made =
+        LongStream.range(0, 3).map(round -> processesMadeBy(container, count)).min().orElseThrow();
 
     // crun, its child that joins the namespaces, and the command; runc is a Go program with its
     // threads, and starts itself anew
     long each = node().handler().name().equals("crun") ? 3 : 20;
     assertThat(made).as("processes and threads").isBetween((long) count, each * count + count / 2);
+  }
+
+  private static long processesMadeBy(TestContainer container, int count) {
+    long before = newestProcess();
+    for (int i = 0; i < count; i++) {
+      container.execText("true");
+    }
+    return newestProcess() - before;
   }
 
   /** Processes and threads are numbered one after the other. */

@@ -5,7 +5,6 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.stagelet.cri.v1.DNSConfig;
-import io.stagelet.linux.Command;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.URI;
@@ -183,9 +182,7 @@ class SandboxNetworkIT extends ConformanceSuite {
 
   @Test
   void aPortOfTheNodeLeadsToThePod() {
-    assumeTrue(
-        Command.of("iptables", "-t", "nat", "-S").run().exitCode() == 0,
-        "this machine has no NAT: no host ports");
+    assumeTrue(TestNetwork.hasTranslation(), "this machine has no NAT: no host ports");
     int port = TestRegistry.freePort();
     TestPod pod = pods().run(Pods.withHostPort(port, PORT));
     webServer(pod);

@@ -1,5 +1,6 @@
 package io.stagelet.cri.conformance;
 
+import io.stagelet.linux.Command;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -39,6 +40,32 @@ final class TestNetwork {
       """;
 
   private TestNetwork() {}
+
+  /**
+   * Whether the node can lead its ports to pods. A kernel may list the table and yet take no rule.
+   */
+  static boolean hasTranslation() {
+    if (iptables("-A").exitCode() != 0) {
+      return false;
+    }
+    var _ = iptables("-D");
+    return true;
+  }
+
+  private static Command.Outcome iptables(String verb) {
+    return Command.of(
+            "iptables",
+            "-w",
+            "-t",
+            "nat",
+            verb,
+            "POSTROUTING",
+            "-s",
+            "240.0.0.1",
+            "-j",
+            "MASQUERADE")
+        .run();
+  }
 
   /** Writes the configuration into a folder; answers the file. */
   static Path writeTo(Path folder) {
