@@ -250,6 +250,10 @@ class ExecSyncIT extends ConformanceSuite {
     // crun, its child that joins the namespaces, and the command; runc is a Go program with its
     // threads, and starts itself anew
     long each = node().handler().name().equals("crun") ? 3 : 20;
+    if (Runtime.getRuntime().availableProcessors() == 1) {
+      // strace shows none more of the server's or the runtime's: one of somebody else's at each
+      each++;
+    }
     assertThat(made).as("processes and threads").isBetween((long) count, each * count + count / 2);
   }
 
