@@ -102,6 +102,7 @@ final class NspawnStage1 implements Stage1 {
   /** Whether a machine has a bus of its own. */
   private final boolean bus;
 
+  private final LostEnds lostEnds = new LostEnds();
   private final DelegatedFiles delegated = new DelegatedFiles(CGROUPS);
   private final AtomicLong nextExec = new AtomicLong(System.currentTimeMillis());
 
@@ -302,7 +303,8 @@ final class NspawnStage1 implements Stage1 {
     try {
       systemd.start(ContainerService.of(container, device, json), JOB_TIMEOUT);
       writeLimits(container);
-      StartOfProcess.await(cgroup(container), () -> systemd.status(unit))
+      StartOfProcess.await(
+              cgroup(container), () -> systemd.status(unit), pid -> lostEnds.watch(unit, pid))
           .ifPresent(end -> failIfItNeverRan(container, end));
       if (container.sandbox().ids().isPresent()) {
         adjustOomScore(container);
@@ -433,12 +435,23 @@ final class NspawnStage1 implements Stage1 {
         machines
             .find(new Machine(container.sandbox()))
             .flatMap(systemd -> systemd.status(Machine.unitOf(container)));
-    return UnitState.of(
-        known,
-        () ->
-            known
-                .flatMap(status -> ProcessNumbers.onThisHost(cgroup(container), status.mainPid()))
-                .orElse(0));
+    Optional<ContainerState> lost = known.filter(UnitState::hasLostItsEnd).flatMap(lostEnds::of);
+    if (lost.isPresent()) {
+      return lost.get();
+    }
+    ContainerState state =
+        UnitState.of(
+            known,
+            () ->
+                known
+                    .flatMap(
+                        status -> ProcessNumbers.onThisHost(cgroup(container), status.mainPid()))
+                    .orElse(0));
+    if (state instanceof ContainerState.Running running && running.pid() != 0) {
+      // by an earlier server, it may be
+      lostEnds.watch(Machine.unitOf(container), running.pid());
+    }
+    return state;
   }
 
   /**
@@ -475,6 +488,7 @@ final class NspawnStage1 implements Stage1 {
       systemd.get().stop(unit, JOB_TIMEOUT);
       systemd.get().resetFailed(unit);
     }
+    lostEnds.forget(Machine.unitOf(container));
     ContainerFiles.remove(machine, container);
   }
 
@@ -522,6 +536,7 @@ final class NspawnStage1 implements Stage1 {
   @Override
   public void close() {
     machines.close();
+    lostEnds.close();
   }
 
   /** The process of a machine's systemd, if the machine is up. */

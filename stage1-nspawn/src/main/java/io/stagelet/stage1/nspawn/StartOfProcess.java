@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 
 /**
@@ -28,9 +29,11 @@ final class StartOfProcess {
    *
    * @param cgroup of the service
    * @param status asks for it
+   * @param seen is told the process's number on this host, again and again until it is its program
    * @return how it ended, if it has meanwhile
    */
-  static Optional<UnitStatus> await(Path cgroup, Supplier<Optional<UnitStatus>> status) {
+  static Optional<UnitStatus> await(
+      Path cgroup, Supplier<Optional<UnitStatus>> status, IntConsumer seen) {
     long deadline = System.nanoTime() + PATIENCE.toNanos();
     Duration pause = FIRST_PAUSE;
     while (true) {
@@ -38,9 +41,11 @@ final class StartOfProcess {
       if (now.isEmpty() || now.get().main().ended() || UnitState.hasLostItsEnd(now.get())) {
         return now;
       }
-      int pid = now.get().mainPid();
-      if (pid > 0
-          && ProcessNumbers.onThisHost(cgroup, pid).filter(StartOfProcess::runs).isPresent()) {
+      int inside = now.get().mainPid();
+      Optional<Integer> pid =
+          inside > 0 ? ProcessNumbers.onThisHost(cgroup, inside) : Optional.empty();
+      pid.ifPresent(seen::accept);
+      if (pid.filter(StartOfProcess::runs).isPresent()) {
         return Optional.empty();
       }
       if (System.nanoTime() > deadline) {
