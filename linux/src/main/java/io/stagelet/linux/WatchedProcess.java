@@ -24,12 +24,23 @@ public final class WatchedProcess implements AutoCloseable {
   private static final int INFO_EXIT_CODE = 60;
   private static final long PIDFD_INFO_EXIT = 1 << 3;
 
+  private static final int MAJOR = 6;
+  private static final int MINOR = 15;
+
   private final int pid;
   private final int pidfd;
+  private boolean closed;
 
   private WatchedProcess(int pid, int pidfd) {
     this.pid = pid;
     this.pidfd = pidfd;
+  }
+
+  /** Whether this kernel tells ends at all. */
+  public static boolean areEndsTold() {
+    String[] version = System.getProperty("os.version").split("[^0-9]", 3);
+    int major = Integer.parseInt(version[0]);
+    return major > MAJOR || (major == MAJOR && Integer.parseInt(version[1]) >= MINOR);
   }
 
   /** Begins to watch a process; empty when it is reaped already, or descriptors are used up. */
@@ -47,9 +58,12 @@ public final class WatchedProcess implements AutoCloseable {
 
   /**
    * How it ended, as {@code wait(2)} says it: 256 times its exit code, or the signal in the lower
-   * seven bits. Empty as long as nobody has reaped it, and on older kernels.
+   * seven bits. Empty as long as nobody has reaped it, after {@link #close}, and on older kernels.
    */
-  public OptionalInt end() {
+  public synchronized OptionalInt end() {
+    if (closed) {
+      return OptionalInt.empty();
+    }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = arena.allocate(INFO_BYTES, Long.BYTES);
       info.set(ValueLayout.JAVA_LONG, 0, PIDFD_INFO_EXIT);
@@ -64,7 +78,10 @@ public final class WatchedProcess implements AutoCloseable {
   }
 
   @Override
-  public void close() {
-    Descriptors.close(pidfd);
+  public synchronized void close() {
+    if (!closed) {
+      closed = true;
+      Descriptors.close(pidfd);
+    }
   }
 }

@@ -21,14 +21,14 @@ class WatchedProcessTest {
 
   @Test
   void itsExitCodeIsToldAfterItIsReaped() throws Exception {
-    assumeTrue(isTold(), "this kernel is older than 6.15");
+    assumeTrue(WatchedProcess.areEndsTold(), "this kernel is older than 6.15");
 
     assertThat(endOf("exit 42")).hasValue(42 << 8);
   }
 
   @Test
   void itsSignalIsToldAfterItIsReaped() throws Exception {
-    assumeTrue(isTold(), "this kernel is older than 6.15");
+    assumeTrue(WatchedProcess.areEndsTold(), "this kernel is older than 6.15");
 
     assertThat(endOf("kill -KILL $$")).hasValue(9);
   }
@@ -38,9 +38,15 @@ class WatchedProcessTest {
     assertThat(WatchedProcess.of(Integer.MAX_VALUE)).isEmpty();
   }
 
-  private static boolean isTold() {
-    String[] version = System.getProperty("os.version").split("[.-]", -1);
-    int major = Integer.parseInt(version[0]);
-    return major > 6 || (major == 6 && Integer.parseInt(version[1]) >= 15);
+  @Test
+  void ofOneThatIsWatchedNoMoreNothingIsTold() throws Exception {
+    Process process = new ProcessBuilder("/bin/cat").start();
+    WatchedProcess watched = WatchedProcess.of((int) process.pid()).orElseThrow();
+    watched.close();
+    watched.close();
+    process.getOutputStream().close();
+    process.waitFor();
+
+    assertThat(watched.end()).isEmpty();
   }
 }

@@ -15,7 +15,7 @@ import java.util.concurrent.ConcurrentHashMap;
 /**
  * How containers ended of which systemd does not know it ({@link UnitState#hasLostItsEnd}): their
  * first processes are watched, and the kernel is asked instead. One descriptor for each container
- * that runs.
+ * that runs; none where the kernel tells no ends.
  */
 final class LostEnds implements AutoCloseable {
   /** From the moment at which systemd counts a process as gone, until it has reaped it. */
@@ -40,7 +40,9 @@ final class LostEnds implements AutoCloseable {
             return known;
           }
           Optional<WatchedProcess> now =
-              ProcessNumbers.isFirst(pid) ? WatchedProcess.of(pid) : Optional.empty();
+              WatchedProcess.areEndsTold() && ProcessNumbers.isFirst(pid)
+                  ? WatchedProcess.of(pid)
+                  : Optional.empty();
           if (now.isPresent() && known != null) {
             known.close();
           }

@@ -58,7 +58,7 @@ class LostEndsIT {
 
   @Test
   void whatSystemdHasLostTheKernelKnows() throws Exception {
-    assumeTrue(tellsEnds(), "this kernel is older than 6.15");
+    assumeTrue(WatchedProcess.areEndsTold(), "this kernel is older than 6.15");
 
     assertThat(endOf("exit 42"))
         .get()
@@ -75,15 +75,6 @@ class LostEndsIT {
   void ofOneThatWasNotWatchedNobodyKnows() {
     try (LostEnds ends = new LostEnds()) {
       assertThat(ends.of(LOST)).isEmpty();
-    }
-  }
-
-  private static boolean tellsEnds() throws Exception {
-    Process process = new ProcessBuilder("/bin/sh", "-c", "read wait").start();
-    try (WatchedProcess watched = WatchedProcess.of((int) process.pid()).orElseThrow()) {
-      process.getOutputStream().close();
-      process.waitFor();
-      return watched.end().isPresent();
     }
   }
 }
