@@ -1,12 +1,12 @@
 package io.stagelet.stage1.nspawn;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import io.stagelet.linux.Command;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIf;
@@ -24,9 +24,7 @@ class ProfileSetterTest {
 
   @BeforeEach
   void write() throws IOException {
-    setter = folder.resolve("profile-setter");
-    Files.write(setter, ProfileSetter.program());
-    Files.setPosixFilePermissions(setter, PosixFilePermissions.fromString("rwxr-xr-x"));
+    setter = WrittenProgram.in(folder, ProfileSetter.program());
   }
 
   /** Neither a kernel without AppArmor nor one with it has such a profile. */
@@ -42,7 +40,7 @@ class ProfileSetterTest {
 
   @Test
   void withoutAppArmorItSaysSo() {
-    org.junit.jupiter.api.Assumptions.assumeFalse(
+    assumeFalse(
         Files.exists(Path.of("/proc/self/attr/apparmor/exec"))
             && Files.isDirectory(Path.of("/sys/kernel/security/apparmor")),
         "this kernel has AppArmor");

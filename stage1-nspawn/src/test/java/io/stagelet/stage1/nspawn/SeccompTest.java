@@ -8,9 +8,7 @@ import io.stagelet.linux.Command;
 import io.stagelet.linux.StageletException;
 import io.stagelet.units.UnitProperty;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -28,9 +26,7 @@ class SeccompTest {
 
   @BeforeEach
   void writeTheLoader() throws IOException {
-    loader = folder.resolve("filter-loader");
-    Files.write(loader, FilterLoader.program());
-    Files.setPosixFilePermissions(loader, PosixFilePermissions.fromString("rwxr-xr-x"));
+    loader = WrittenProgram.in(folder, FilterLoader.program());
   }
 
   @Test
