@@ -21,8 +21,10 @@ final class Watchdog implements AutoCloseable {
 
   private final Path socket;
   private final SdNotify systemd;
+  private final Logger log;
   private final Duration pause;
   private final Thread thread;
+  private volatile boolean closed;
 
   /**
    * Begins at once.
@@ -30,6 +32,12 @@ final class Watchdog implements AutoCloseable {
    * @param interval how long systemd waits for a sign
    */
   Watchdog(Path socket, SdNotify systemd, Duration interval) {
+    this(socket, systemd, interval, LOG);
+  }
+
+  /** Complains to another log. */
+  Watchdog(Path socket, SdNotify systemd, Duration interval, Logger log) {
+    this.log = log;
     this.socket = socket;
     this.systemd = systemd;
     this.pause = interval.dividedBy(TRIES);
@@ -37,25 +45,29 @@ final class Watchdog implements AutoCloseable {
   }
 
   private void watch() {
-    while (!Thread.currentThread().isInterrupted()) {
+    while (!closed) {
       try {
         var _ = CriProbe.ask(socket, pause);
         systemd.watchdog();
       } catch (StageletException failure) {
+        if (closed) {
+          return; // it was interrupted while it waited for the answer
+        }
         StoryEvent.WATCHDOG_NOT_TOLD
-            .on(LOG)
+            .on(log)
             .log("systemd is not told that all is well: {}", StageletException.reason(failure));
       }
       try {
         Thread.sleep(pause);
-      } catch (InterruptedException closed) {
-        return;
+      } catch (InterruptedException interrupted) {
+        return; // only close does that
       }
     }
   }
 
   @Override
   public void close() {
+    closed = true;
     thread.interrupt();
   }
 }
