@@ -19,7 +19,7 @@ public sealed interface ValueType {
   ValueType FLAG = new Flag();
 
   /** A string or a boolean, as a stage1 has it. */
-  ValueType TEXT_OR_FLAG = new TextOrFlag();
+  ValueType TEXT_OR_FLAG = new Either(TEXT, FLAG);
 
   /** Strings. */
   ValueType TEXTS = new ListOf(TEXT);
@@ -82,18 +82,18 @@ public sealed interface ValueType {
     }
   }
 
-  /** A string or a boolean. */
-  record TextOrFlag() implements ValueType {
+  /** A value of one type or of another. */
+  record Either(ValueType one, ValueType other) implements ValueType {
     @Override
     public String words() {
-      return "string, or true or false";
+      return one.words() + ", or " + other.words();
     }
 
     @Override
     public Optional<String> mistake(JsonNode value) {
       return unless(
-          value.isTextual() || value.isBoolean(),
-          "must be a string, or true or false, not " + value);
+          one.mistake(value).isEmpty() || other.mistake(value).isEmpty(),
+          "must be a %s, not %s".formatted(words(), value));
     }
   }
 

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 
 /** What containers write, as it is in the journal: fields, policies, and reading it. */
 class PodJournalIT extends ConformanceSuite {
-  private static final Duration LONG = Duration.ofSeconds(60);
+  private static final Duration LONG = Duration.ofSeconds(150);
   private static final int MANY = 200_000;
   private static final String WAIT_AND_COUNT =
       "while [ ! -e /go ]; do sleep 0.05; done; seq %d".formatted(MANY);
