@@ -151,7 +151,7 @@ final class CheckCommand implements Callable<Integer> {
 
   private List<Finding> look(
       Handlers handlers, Records records, Inspection inspection, Mending mending) {
-    List<Finding> findings = new ArrayList<>(inspection.damagedRecords());
+    List<Finding> findings = new ArrayList<>(inspection.damaged(records.all()));
     List<SandboxRecord> sandboxRecords = with(records.loadSandboxes());
     List<ContainerRecord> containerRecords = with(records.loadContainers());
     Map<String, Sandbox> sandboxes =

@@ -65,10 +65,15 @@ final class CriServer implements AutoCloseable {
   /**
    * Starts it: everything is recovered before the first call is answered.
    *
+   * @param units the connection to systemd, which the server closes
    * @param environment this process's, for what systemd hands over
    * @throws StageletException when a part cannot be started; those that were are stopped then
    */
-  CriServer(LiveConfiguration configuration, String version, Map<String, String> environment) {
+  CriServer(
+      Ahead<Units> units,
+      LiveConfiguration configuration,
+      String version,
+      Map<String, String> environment) {
     this.systemd = new SdNotify(Optional.ofNullable(environment.get("NOTIFY_SOCKET")));
     this.watchdogInterval =
         SdNotify.watchdogInterval(
@@ -78,7 +83,7 @@ final class CriServer implements AutoCloseable {
     this.socket = configuration.now().socket();
     boolean started = false;
     try {
-      this.listener = start(configuration, version, environment);
+      this.listener = start(units, configuration, version, environment);
       started = true;
     } finally {
       if (!started) {
@@ -87,8 +92,28 @@ final class CriServer implements AutoCloseable {
     }
   }
 
-  private Listener start(LiveConfiguration live, String version, Map<String, String> environment) {
+  private Listener start(
+      Ahead<Units> connection,
+      LiveConfiguration live,
+      String version,
+      Map<String, String> environment) {
+    part("the connection to systemd", connection);
     Configuration configuration = live.now();
+    Faults faults = Faults.of(environment);
+    // these wait for other programs, and for a disk
+    Ahead<Handlers> opened =
+        part(
+            "the handlers",
+            Ahead.of(
+                "the handlers",
+                () ->
+                    new Handlers(
+                        configuration,
+                        ServiceLoader.load(Stage1Provider.class),
+                        host(connection.get(), faults))));
+    Records records =
+        new Records(configuration.root(), configuration.runDirectory().resolve("records"));
+    Ahead<Records.All> recorded = Ahead.of("the records", records::all);
     Clock clock = Clock.systemUTC();
     SecureRandom random = new SecureRandom();
     Optional<OtlpExporter> exporter =
@@ -106,13 +131,11 @@ final class CriServer implements AutoCloseable {
             .orElseGet(Traces::none);
     Measures measures = new Measures(traces);
     RegistryOutcomes registries = new RegistryOutcomes(clock);
-    Faults faults = Faults.of(environment);
     Map<String, Integer> descriptors =
         SocketActivation.take(environment, ProcessHandle.current().pid()).stream()
             .collect(
                 Collectors.toMap(
                     InheritedDescriptor::name, InheritedDescriptor::fd, (first, _) -> first));
-    Units units = part("the connection to systemd", Units.connect());
     Journal journal = part("the connection to the journal", Journal.open(Journal.SOCKET));
     configuration.output().journalNamespace().ifPresent(JournalNamespace::open);
     Relay relay =
@@ -144,13 +167,8 @@ final class CriServer implements AutoCloseable {
                     () -> Set.copyOf(live.now().insecureRegistries()),
                     environment),
                 clock));
-    Handlers handlers =
-        part(
-            "the handlers",
-            new Handlers(
-                configuration, ServiceLoader.load(Stage1Provider.class), host(units, faults)));
-    Records records =
-        new Records(configuration.root(), configuration.runDirectory().resolve("records"));
+    Units units = connection.get();
+    Handlers handlers = opened.get();
     Pods pods = new Pods();
     Ids ids = new Ids(random);
     SandboxFiles files = new SandboxFiles(records);
@@ -217,7 +235,7 @@ final class CriServer implements AutoCloseable {
             keeper());
     // listening comes first: what changes while the recovery reads is then looked at again
     recovery.listen().forEach(listening -> part("hearing of units", listening));
-    recovery.run(descriptors);
+    recovery.run(recorded.get(), descriptors);
     Listener listening =
         new Listener(
             configuration.socket(),
@@ -345,6 +363,18 @@ final class CriServer implements AutoCloseable {
 
   private <T extends AutoCloseable> T part(String name, T part) {
     parts.push("stop " + name, part::close);
+    return part;
+  }
+
+  private <T extends AutoCloseable> Ahead<T> part(String name, Ahead<T> part) {
+    parts.push(
+        "stop " + name,
+        () -> {
+          Optional<T> made = part.outcome();
+          if (made.isPresent()) {
+            made.get().close();
+          }
+        });
     return part;
   }
 

@@ -34,7 +34,7 @@ final class Handlers implements AutoCloseable {
 
   private final Map<String, Opened> handlers = new ConcurrentSkipListMap<>();
   private final Set<String> configured;
-  private final Iterable<Stage1Provider> providers;
+  private final List<Stage1Provider> providers;
   private final Stage1Host host;
   private final Path runDirectory;
   private volatile String defaultHandler;
@@ -44,14 +44,20 @@ final class Handlers implements AutoCloseable {
   Handlers(Configuration configuration, Iterable<Stage1Provider> providers, Stage1Host host) {
     this.defaultHandler = configuration.defaultHandler();
     this.configured = new TreeSet<>(configuration.handlers().keySet());
-    this.providers = providers;
+    this.providers = StreamSupport.stream(providers.spliterator(), false).toList();
     this.host = host;
     this.runDirectory = configuration.runDirectory();
     this.allowedByAnnotation = allowedByAnnotation(configuration);
+    Map<String, Ahead<Opened>> opening = new TreeMap<>();
     configuration
         .handlers()
         .forEach((name, handler) ->
-            handlers.put(name, open(name, handler, providers, host, configuration.runDirectory())));
+            opening.put(
+                name,
+                Ahead.of(
+                    "handler " + name,
+                    () -> open(name, handler, this.providers, host, runDirectory))));
+    opening.forEach((name, opened) -> handlers.put(name, opened.get()));
   }
 
   private static List<String> allowedByAnnotation(Configuration configuration) {
@@ -71,7 +77,7 @@ final class Handlers implements AutoCloseable {
   private static Opened open(
       String name,
       Configuration.Handler handler,
-      Iterable<Stage1Provider> providers,
+      List<Stage1Provider> providers,
       Stage1Host host,
       Path runDirectory) {
     for (Stage1Provider provider : providers) {
@@ -113,7 +119,7 @@ final class Handlers implements AutoCloseable {
               StageletException reason = unknown(name);
               return new Refused(
                   reason,
-                  StreamSupport.stream(providers.spliterator(), false)
+                  providers.stream()
                       .flatMap(provider ->
                           provider
                               .observer(name, Map.of(), host, directory(runDirectory, name), reason)

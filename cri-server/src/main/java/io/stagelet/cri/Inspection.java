@@ -58,11 +58,11 @@ final class Inspection {
   }
 
   /** The records that cannot be read: they are made good from their copies, or set aside. */
-  List<Finding> damagedRecords() {
+  List<Finding> damaged(Records.All all) {
     return Stream.concat(
-            records.loadSandboxes().damaged().stream()
+            all.sandboxes().damaged().stream()
                 .map(damaged -> damaged(damaged, () -> damaged.copy().ifPresent(records::store))),
-            records.loadContainers().damaged().stream()
+            all.containers().damaged().stream()
                 .map(damaged -> damaged(damaged, () -> damaged.copy().ifPresent(records::store))))
         .toList();
   }

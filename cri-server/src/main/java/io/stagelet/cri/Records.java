@@ -89,6 +89,9 @@ final class Records {
     }
   }
 
+  /** All records. */
+  record All(Loaded<SandboxRecord> sandboxes, Loaded<ContainerRecord> containers) {}
+
   /** All records of one kind. */
   record Loaded<T>(List<T> records, List<Damaged<T>> damaged) {}
 
@@ -141,6 +144,11 @@ final class Records {
 
   void delete(ContainerId id) {
     delete(directory(id));
+  }
+
+  /** Everything that is recorded. */
+  All all() {
+    return new All(loadSandboxes(), loadContainers());
   }
 
   /** The records of all sandboxes. */

@@ -17,7 +17,6 @@ import io.stagelet.stage0.spi.SandboxPlan;
 import io.stagelet.stage0.spi.Stage1;
 import io.stagelet.stage0.spi.Stage1Listener;
 import java.nio.file.Files;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +25,9 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Semaphore;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -41,6 +43,9 @@ import org.slf4j.event.Level;
 final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
   private static final int ID_LENGTH = 64;
+
+  /** How many pods or containers are looked at side by side. */
+  private static final int AT_ONCE = 16;
 
   /** How the relay and the inputs call what systemd keeps for them. */
   private static final String OF_A_CONTAINER = "[0-9a-f]{%d}\\.(out|err|in)".formatted(ID_LENGTH);
@@ -62,9 +67,9 @@ final class Recovery {
   private final Map<String, String> carriedForNobody = new ConcurrentHashMap<>();
 
   /** Those of which nothing can be told now: nothing of theirs is cleaned away. */
-  private final List<SandboxPlan> sandboxesLeftAlone = new ArrayList<>();
+  private final List<SandboxPlan> sandboxesLeftAlone = new CopyOnWriteArrayList<>();
 
-  private final List<ContainerPlan> containersLeftAlone = new ArrayList<>();
+  private final List<ContainerPlan> containersLeftAlone = new CopyOnWriteArrayList<>();
 
   Recovery(
       Handlers handlers,
@@ -94,26 +99,31 @@ final class Recovery {
   /**
    * Does it all, once, before the first call is answered.
    *
+   * @param read what is recorded
    * @param descriptors those that systemd kept over the restart, by name
    */
-  void run(Map<String, Integer> descriptors) {
-    for (Finding finding : inspection.damagedRecords()) {
+  void run(Records.All read, Map<String, Integer> descriptors) {
+    List<Finding> damaged = inspection.damaged(read);
+    for (Finding finding : damaged) {
       StoryEvent.RECORD_DAMAGED.on(LOG).log("{}", finding.words());
       finding.repair().ifPresent(repair -> attempt(finding.subject(), repair));
     }
-    for (SandboxRecord record : records.loadSandboxes().records()) {
-      Story.about(
-          StoryFields.of(record),
-          () -> attempt("sandbox " + record.plan().id().shortened(), () -> recover(record)));
-    }
-    for (ContainerRecord record : records.loadContainers().records()) {
-      Story.about(
-          about(record),
-          () ->
-              attempt(
-                  "container " + record.plan().id().shortened(),
-                  () -> recover(record, descriptors)));
-    }
+    Records.All all = damaged.isEmpty() ? read : records.all();
+    together(
+        all.sandboxes().records(),
+        record ->
+            Story.about(
+                StoryFields.of(record),
+                () -> attempt("sandbox " + record.plan().id().shortened(), () -> recover(record))));
+    together(
+        all.containers().records(),
+        record ->
+            Story.about(
+                about(record),
+                () ->
+                    attempt(
+                        "container " + record.plan().id().shortened(),
+                        () -> recover(record, descriptors))));
     tellOfHandlers();
     Inspection.Known known = known();
     inspection.nobodys(known).forEach(this::repair);
@@ -132,6 +142,29 @@ final class Recovery {
             "Stagelet has started; pods found here: {}, containers: {}",
             pods.sandboxes().size(),
             pods.containers().size());
+  }
+
+  /** Some at a time, as each asks systemd and waits for its answer; returns when all are done. */
+  private static <T> void together(List<T> all, Consumer<T> work) {
+    Semaphore turns = new Semaphore(AT_ONCE);
+    List<Ahead<T>> begun =
+        all.stream()
+            .map(one ->
+                Ahead.of(
+                    "recovery",
+                    () -> {
+                      turns.acquire();
+                      try {
+                        work.accept(one);
+                      } finally {
+                        turns.release();
+                      }
+                      return one;
+                    }))
+            .toList();
+    begun.forEach(one -> {
+      var _ = one.get();
+    });
   }
 
   private void repair(Finding finding) {

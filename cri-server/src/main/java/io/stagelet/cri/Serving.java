@@ -1,6 +1,7 @@
 package io.stagelet.cri;
 
 import io.stagelet.journal.JournalLoggers;
+import io.stagelet.units.Units;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -38,6 +39,8 @@ final class Serving {
    * @throws io.stagelet.linux.StageletException when it cannot
    */
   static int serve(Path config) {
+    // needs nothing that is configured
+    Ahead<Units> units = Ahead.of("the connection to systemd", Units::connect);
     LiveConfiguration configuration = LiveConfiguration.read(config);
     JournalLoggers.use(configuration.now().log());
     // gRPC and the JDK log by java.util.logging
@@ -45,7 +48,8 @@ final class Serving {
     SLF4JBridgeHandler.install();
     CountDownLatch closed = new CountDownLatch(1);
     Thread main = Thread.currentThread();
-    try (CriServer server = new CriServer(configuration, ProductVersion.text(), System.getenv())) {
+    try (CriServer server =
+        new CriServer(units, configuration, ProductVersion.text(), System.getenv())) {
       Runtime.getRuntime()
           .addShutdownHook(
               new Thread(() -> {
