@@ -109,6 +109,17 @@ class LimitsIT extends ConformanceSuite {
             .idleContainer();
 
     assertThat(file(container, "io.max")).contains("wbps=1048576");
+    // 8 MiB at 1 MiB a second, the first of which the kernel lets through at once
+    Duration slow = timeOfWriting(container);
+    assertThat(slow).isGreaterThan(Duration.ofSeconds(6));
+    assertThat(timeOfWriting(pods().run().idleContainer())).isLessThan(slow.dividedBy(2));
+  }
+
+  /** How long 8 MiB are under way to the disk. */
+  private static Duration timeOfWriting(TestContainer container) {
+    long begin = System.nanoTime();
+    container.execText("dd", "if=/dev/zero", "of=/written", "bs=1M", "count=8", "oflag=direct");
+    return Duration.ofNanos(System.nanoTime() - begin);
   }
 
   /** kubelet limits the number of a pod's processes by its slice. */
