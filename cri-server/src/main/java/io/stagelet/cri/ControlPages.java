@@ -43,13 +43,13 @@ final class ControlPages {
   private final Handlers handlers;
   private final Pods pods;
   private final Records records;
-  private final SandboxLifecycle sandboxes;
   private final Statistics statistics;
   private final ImageService images;
   private final Relay relay;
   private final Units units;
   private final Measures measures;
   private final Mending mending;
+  private final Removal removal;
   private final Optional<OtlpExporter> traces;
   private final Path root;
   private final Instant begin;
@@ -60,13 +60,13 @@ final class ControlPages {
       Handlers handlers,
       Pods pods,
       Records records,
-      SandboxLifecycle sandboxes,
       Statistics statistics,
       ImageService images,
       Relay relay,
       Units units,
       Measures measures,
       Mending mending,
+      Removal removal,
       Optional<OtlpExporter> traces,
       Path root,
       Clock clock) {
@@ -75,13 +75,13 @@ final class ControlPages {
     this.handlers = handlers;
     this.pods = pods;
     this.records = records;
-    this.sandboxes = sandboxes;
     this.statistics = statistics;
     this.images = images;
     this.relay = relay;
     this.units = units;
     this.measures = measures;
     this.mending = mending;
+    this.removal = removal;
     this.traces = traces;
     this.root = root;
     this.begin = clock.instant();
@@ -94,7 +94,8 @@ final class ControlPages {
       case "GET /v1/pods" -> Answer.json(pods().toString());
       case "GET /v1/containers" -> Answer.json(containers().toString());
       case "GET /v1/top" -> Answer.json(top().toString());
-      case "POST /v1/remove-all-pods" -> Answer.json(removeAllPods().toString());
+      case "POST /v1/remove-all-pods" -> Answer.json(removed(false).toString());
+      case "POST /v1/remove-all-pods/now" -> Answer.json(removed(true).toString());
       case String asked when asked.startsWith("GET /v1/inspect/") ->
           inspect(path.substring("/v1/inspect/".length()));
       case String asked when asked.startsWith("POST /v1/settle/") ->
@@ -287,16 +288,11 @@ final class ControlPages {
             || unit.equals(asked + ".service"));
   }
 
-  private ArrayNode removeAllPods() {
+  private ArrayNode removed(boolean atOnce) {
     ArrayNode removed = new ObjectMapper().createArrayNode();
-    for (Sandbox sandbox : pods.sandboxes()) {
-      String name = sandbox.plan().namespace() + "/" + sandbox.plan().name();
-      ObjectNode node = removed.addObject().put("pod", name);
-      try {
-        sandboxes.remove(sandbox);
-      } catch (StageletException failure) {
-        node.put("problem", StageletException.reason(failure));
-      }
+    for (Removal.Outcome outcome : removal.all(atOnce)) {
+      ObjectNode node = removed.addObject().put("pod", outcome.pod());
+      outcome.problem().ifPresent(problem -> node.put("problem", problem));
     }
     return removed;
   }

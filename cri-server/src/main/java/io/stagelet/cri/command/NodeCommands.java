@@ -306,8 +306,8 @@ public final class NodeCommands {
   @CommandLine.Command(
       name = "remove-all-pods",
       description =
-          "Stop and remove every pod on this node, without grace. kubelet must be stopped first, or"
-              + " it makes them again.",
+          "Stop and remove every pod on this node, each with its grace period. kubelet must be"
+              + " stopped first, or it makes them again.",
       mixinStandardHelpOptions = true)
   static final class RemoveAllPods implements Callable<Integer> {
     @CommandLine.Mixin private final ServerOption server = new ServerOption();
@@ -316,6 +316,9 @@ public final class NodeCommands {
 
     @CommandLine.Option(names = "--yes", required = true, description = "Yes, all of them.")
     private boolean yes;
+
+    @CommandLine.Option(names = "--now", description = "Without grace: kill what runs.")
+    private boolean now;
 
     private final Supplier<Path> runDirectory;
 
@@ -326,7 +329,8 @@ public final class NodeCommands {
     @Override
     public Integer call() {
       PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
-      JsonNode removed = server.client(runDirectory).post("/v1/remove-all-pods");
+      JsonNode removed =
+          server.client(runDirectory).post("/v1/remove-all-pods" + (now ? "/now" : ""));
       if (json.wanted()) {
         JsonOption.print(removed, out);
       }

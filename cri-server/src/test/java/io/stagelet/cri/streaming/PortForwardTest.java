@@ -126,6 +126,17 @@ final class PortForwardTest {
     }
   }
 
+  /** Go's client cannot read a reply without any. */
+  @Test
+  void repliesHaveHeaders() throws IOException {
+    try (ServerSocket listener = listener(PortForwardTest::echo);
+        SpdyClient client =
+            new SpdyClient(streams.forwarded(listener.getLocalPort()), SPDY, false)) {
+      assertThat(client.open(headers("error", listener.getLocalPort(), 0)).repliedWithHeaders())
+          .isTrue();
+    }
+  }
+
   @Test
   void aPortThatTheTokenDoesNotNameIsRefused() throws IOException {
     try (ServerSocket listener = listener(PortForwardTest::echo);

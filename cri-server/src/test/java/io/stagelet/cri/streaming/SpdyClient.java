@@ -173,6 +173,11 @@ public final class SpdyClient implements AutoCloseable {
       this.id = id;
     }
 
+    /** Whether there were headers in the reply by which it was accepted. */
+    boolean repliedWithHeaders() {
+      return get(accepted);
+    }
+
     /** Sends bytes, in frames of 16 KiB. */
     public void write(byte[] bytes) {
       for (int from = 0; from < bytes.length; from += 16 << 10) {
@@ -276,15 +281,13 @@ public final class SpdyClient implements AutoCloseable {
         switch (message) {
           case SpdyDataFrame frame ->
               stream(frame.streamId()).data(frame.content(), frame.isLast());
-          case SpdySynReplyFrame frame -> {
-            if (!frame.headers().isEmpty()) {
-              stream(frame.streamId()).accepted.complete(true);
-            }
-          }
+          case SpdySynReplyFrame frame ->
+              stream(frame.streamId()).accepted.complete(!frame.headers().isEmpty());
           case SpdyRstStreamFrame frame -> {
             Stream stream = stream(frame.streamId());
             stream.accepted.completeExceptionally(new IllegalStateException("reset"));
-            stream.all.completeExceptionally(new IllegalStateException("reset"));
+            // Go's servers end their streams so, and their clients take it for the end
+            stream.all.complete(stream.soFar());
           }
           case SpdyWindowUpdateFrame frame -> {
             int more = frame.deltaWindowSize();

@@ -64,9 +64,12 @@ class PackageIT {
   /** The files that were there before it was installed. */
   private static Set<String> before = Set.of();
 
-  /** Says a number twice a second: what is lost or said twice is seen. */
+  /**
+   * Says a number twice a second: what is lost or said twice is seen; and ends when it is asked.
+   */
   private static final String COUNTING =
-      "echo hello; i=0; while :; do i=$((i + 1)); echo number $i; sleep 0.5; done";
+      "trap 'echo goodbye; exit 0' TERM; echo hello; i=0;"
+          + " while :; do i=$((i + 1)); echo number $i; sleep 0.5; done";
 
   @BeforeAll
   static void makeIt() {
@@ -583,6 +586,9 @@ class PackageIT {
     shell("DEBIAN_FRONTEND=noninteractive apt-get -y remove stagelet >&2");
 
     assertThat(shell("ps -eo args | grep '[e]cho number' || true")).isEmpty();
+    // they were asked, and had their grace
+    assertThat(shell("grep -l ' goodbye$' /var/log/pods/*/app.log").lines())
+        .hasSizeGreaterThanOrEqualTo(PODS);
     assertThat(shell("systemctl list-units --all --plain --no-legend 'pod-*' 'ctr-*' 'stagelet*'"))
         .isEmpty();
     assertThat(shell("grep -c stagelet /proc/self/mountinfo || true")).isEqualTo("0");
