@@ -127,7 +127,7 @@ class LimitsIT extends ConformanceSuite {
   void thePodsLimitOfProcessesHolds() {
     TestPod pod = pods().run();
     TestContainer container = pod.idleContainer();
-    String slice = pod.config().getLinux().getCgroupParent();
+    String slice = pod.slice();
     Command.of("systemctl", "set-property", "--runtime", slice, "TasksMax=24").runChecked();
 
     String said =

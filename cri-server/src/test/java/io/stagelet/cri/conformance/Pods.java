@@ -79,10 +79,15 @@ final class Pods implements AutoCloseable {
             .putLabels(SUITE_LABEL, scope);
     config
         .getLinuxBuilder()
-        .setCgroupParent("conformance-pod" + uid.replace('-', '_') + ".slice")
+        .setCgroupParent("/conformance.slice/" + slice(uid))
         .getSecurityContextBuilder()
         .setNamespaceOptions(NamespaceOption.newBuilder().setPid(NamespaceMode.CONTAINER));
     return change.apply(config).build();
+  }
+
+  /** As kubelet names it, which tells the runtime the path to it. */
+  private static String slice(String uid) {
+    return "conformance-pod" + uid.replace('-', '_') + ".slice";
   }
 
   /** The change that makes a pod share the node's network. */

@@ -262,8 +262,7 @@ class ResourcesIT extends ConformanceSuite {
                     LinuxContainerResources.newBuilder().setMemoryLimitInBytes(200 * MEBI))
                 .build());
 
-    assertThat(show(pod.config().getLinux().getCgroupParent(), "MemoryMax"))
-        .containsEntry("MemoryMax", "infinity");
+    assertThat(show(pod.slice(), "MemoryMax")).containsEntry("MemoryMax", "infinity");
     assertThat(cri().verbosePodSandboxStatus(pod.id()).getInfoMap().get("resources"))
         .contains("\"memoryLimit\":209715200");
   }

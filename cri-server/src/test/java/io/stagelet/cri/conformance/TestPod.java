@@ -31,6 +31,12 @@ final class TestPod {
     return cri().podSandboxStatus(id);
   }
 
+  /** The slice that all of it is in. */
+  String slice() {
+    String parent = config.getLinux().getCgroupParent();
+    return parent.substring(parent.lastIndexOf('/') + 1);
+  }
+
   /** Its address; empty when it has none of its own. */
   String ip() {
     return status().getNetwork().getIp();

@@ -132,10 +132,11 @@ class PackageIT {
 
   /**
    * What a class is loaded from: the archive, or a jar. Those that the JVM makes up for lambdas are
-   * neither.
+   * neither; picocli's are made for Java 5, and such are not linked in advance.
    */
   private static final Pattern LOADED =
-      Pattern.compile("(?m) (?:source: (?<archive>shared objects file)|source: (?:file|jrt):.*)");
+      Pattern.compile(
+          "(?m) (?:source: (?<archive>shared objects file)|source: (?:file|jrt):(?!.*/picocli-).*)");
 
   @Test
   @Order(2)
