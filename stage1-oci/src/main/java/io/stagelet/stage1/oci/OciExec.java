@@ -91,7 +91,7 @@ final class OciExec implements Stage1.Exec {
     Path pid = container.directory().resolve(name + ".pid");
     Path cgroup = CGROUPS.resolve(unitCgroup.substring(1)).resolve(name);
     OciStage1.write(process, processJson);
-    boolean leavesProcess = runtime.copiesStreams() && !terminal;
+    boolean leavesProcess = runtime.copiesStreams() && (!terminal || runtime.handsTerminalsOver());
     List<String> options = new ArrayList<>(List.of("--process", process.toString()));
     if (leavesProcess) {
       options.addAll(List.of("--detach", "--pid-file", pid.toString()));

@@ -255,12 +255,12 @@ record OciRuntime(
   }
 
   /**
-   * Whether a process on a terminal is run with a console socket. crun can; where it relays the
-   * terminal instead, what a process says last may end up in its log. runc would have to leave the
-   * process behind.
+   * Whether a process on a terminal is run with a console socket, and its terminal is the client's.
+   * Where crun relays the terminal instead, what a process says last may end up in its log; where
+   * runc does, it changes how both terminals end their lines while the process speaks already.
    */
   boolean handsTerminalsOver() {
-    return crun();
+    return kind != Kind.OTHER;
   }
 
   /** Whether a process joins the container in the cgroup where the command was started. */
