@@ -151,9 +151,10 @@ final class CheckCommand implements Callable<Integer> {
 
   private List<Finding> look(
       Handlers handlers, Records records, Inspection inspection, Mending mending) {
-    List<Finding> findings = new ArrayList<>(inspection.damaged(records.all()));
-    List<SandboxRecord> sandboxRecords = with(records.loadSandboxes());
-    List<ContainerRecord> containerRecords = with(records.loadContainers());
+    Records.All recorded = records.all();
+    List<Finding> findings = new ArrayList<>(inspection.damaged(recorded));
+    List<SandboxRecord> sandboxRecords = with(recorded.sandboxes());
+    List<ContainerRecord> containerRecords = with(recorded.containers());
     Map<String, Sandbox> sandboxes =
         sandboxRecords.stream()
             .map(record -> new Sandbox(record, handlers.ofExisting(record.handler())))

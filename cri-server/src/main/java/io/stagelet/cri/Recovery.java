@@ -147,24 +147,19 @@ final class Recovery {
   /** Some at a time, as each asks systemd and waits for its answer; returns when all are done. */
   private static <T> void together(List<T> all, Consumer<T> work) {
     Semaphore turns = new Semaphore(AT_ONCE);
-    List<Ahead<T>> begun =
-        all.stream()
-            .map(one ->
-                Ahead.of(
-                    "recovery",
-                    () -> {
-                      turns.acquire();
-                      try {
-                        work.accept(one);
-                      } finally {
-                        turns.release();
-                      }
-                      return one;
-                    }))
-            .toList();
-    begun.forEach(one -> {
-      var _ = one.get();
-    });
+    var _ =
+        Ahead.each(
+            "recovery",
+            all,
+            one -> {
+              turns.acquireUninterruptibly();
+              try {
+                work.accept(one);
+              } finally {
+                turns.release();
+              }
+              return one;
+            });
   }
 
   private void repair(Finding finding) {

@@ -31,32 +31,22 @@ final class Removal {
    * @param atOnce without the grace that kubelet has told for each
    */
   List<Outcome> all(boolean atOnce) {
-    List<Ahead<Outcome>> begun =
-        pods.sandboxes().stream()
-            .map(sandbox ->
-                Ahead.of("removal of " + sandbox.id().shortened(), () -> of(sandbox, atOnce)))
-            .toList();
-    return begun.stream().map(Ahead::get).toList();
+    return Ahead.each("the removal of a pod", pods.sandboxes(), sandbox -> of(sandbox, atOnce));
   }
 
   private Outcome of(Sandbox sandbox, boolean atOnce) {
     String pod = sandbox.plan().namespace() + "/" + sandbox.plan().name();
     try {
-      List<Ahead<Container>> stopping =
-          pods.containers().stream()
-              .filter(container -> container.sandbox() == sandbox)
-              .map(container ->
-                  Ahead.of(
-                      "the end of " + container.id().shortened(),
-                      () -> {
-                        containers.stop(
-                            container, atOnce ? Duration.ZERO : container.plan().grace());
-                        return container;
-                      }))
-              .toList();
-      for (Ahead<Container> stopped : stopping) {
-        var _ = stopped.get();
-      }
+      List<Container> its =
+          pods.containers().stream().filter(one -> one.sandbox() == sandbox).toList();
+      var _ =
+          Ahead.each(
+              "the end of a container",
+              its,
+              container -> {
+                containers.stop(container, atOnce ? Duration.ZERO : container.plan().grace());
+                return container;
+              });
       sandboxes.remove(sandbox);
       return new Outcome(pod, Optional.empty());
     } catch (StageletException failure) {
